@@ -1,0 +1,1 @@
+"""Superpixel algorithms on arrays: features, seeds, slowness, the eikonal solver, metrics."""

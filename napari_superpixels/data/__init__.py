@@ -1,0 +1,1 @@
+"""Readers of images and data sets, writers of labels."""

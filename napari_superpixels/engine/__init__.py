@@ -1,0 +1,1 @@
+"""The one evented state, the pipeline of cached stages and its scheduler."""

@@ -1,0 +1,32 @@
+"""The error family.
+
+Wrong arguments raise :class:`ValueError` or :class:`TypeError`; what goes wrong in the domain raises one of these.
+"""
+
+
+class SuperpixelsError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class CheckpointError(SuperpixelsError):
+    """A model file is missing, truncated, foreign, of a newer format, or does not fit its architecture."""
+
+
+class ModelNotFoundError(CheckpointError):
+    """No installed model has the name asked for, and no file either."""
+
+
+class ImageError(SuperpixelsError, ValueError):
+    """An image cannot be segmented: empty, of unusable dtype or shape, or with no valid pixel."""
+
+
+class ReadError(SuperpixelsError):
+    """A file could not be read as an image."""
+
+
+class WriteError(SuperpixelsError):
+    """A result could not be written."""
+
+
+class CancelledError(SuperpixelsError):
+    """The computation was cancelled before it finished."""

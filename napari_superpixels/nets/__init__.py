@@ -1,0 +1,1 @@
+"""Networks that flatten an image, their files, inference and training."""

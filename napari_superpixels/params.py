@@ -1,0 +1,219 @@
+"""Every parameter of the program, each declared once.
+
+A field holds its default, bounds, title and help; its :class:`Control` adds what a form needs. The command line, the
+widgets, the documentation and the validation are generated from these declarations.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+Law = Literal["quadratic", "exponential", "ergc"]
+SeedPlacement = Literal["low-gradient", "hexagonal", "grid"]
+Solver = Literal["eikonal", "scikit-fmm"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+ViewMode = Literal["boundaries", "filled", "mean-color"]
+Stage = Literal["network", "features", "slowness", "seeds", "arrival", "labels"]
+
+#: Stages in the order in which they run; a change in one makes every later one run again.
+STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arrival", "labels")
+
+#: The weights each slowness law starts from: (color_weight, edge_weight).
+LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
+    "quadratic": (0.3, 0.0),
+    "exponential": (5.0, 0.0),
+    "ergc": (1.0, 0.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a parameter is shown in a form, and which stage reads it first."""
+
+    stage: Stage
+    """First stage that must run again when the parameter changes."""
+    advanced: bool = False
+    """Whether the control belongs to the folded *Advanced* part."""
+    step: float | None = None
+    """Step of a slider; None for a choice."""
+    unit: str = ""
+    """Unit shown behind the value."""
+    log: bool = False
+    """Whether a slider moves on a logarithmic scale."""
+    choices: tuple[str, ...] = ()
+    """Titles of the choices, in the order of the Literal's values; empty to show the values."""
+
+
+def _param(default: Any, title: str, description: str, control: Control, **bounds: Any) -> Any:
+    return Field(default, title=title, description=description, json_schema_extra={"control": control}, **bounds)  # type: ignore[arg-type]
+
+
+class SegmentParams(BaseModel):
+    """Parameters of one segmentation; immutable, and an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    model: str | None = _param(
+        "natural",
+        "Model",
+        "The trained network that flattens the image before superpixels are grown. "
+        "'None' grows them on the raw image. A model trained on images like yours follows their objects better.",
+        Control("network"),
+    )
+    device: Device = _param(
+        "auto",
+        "Device",
+        "Where the network runs. 'auto' takes a GPU when there is one. The result does not depend on it, only the time.",
+        Control("network", choices=("Automatic", "CPU", "GPU (CUDA)", "GPU (Apple)")),
+    )
+    n_segments: int = _param(
+        400,
+        "Superpixels",
+        "How many superpixels to make: you get exactly this number. More are smaller and follow finer detail; "
+        "fewer are larger and quicker to annotate.",
+        Control("seeds", step=1, log=True),
+        ge=1,
+        le=2_000_000,
+    )
+    regularity: float = _param(
+        0.5,
+        "Regularity",
+        "Move right for rounder, more even superpixels with smooth borders; "
+        "move left to let them follow every detail of the image.",
+        Control("slowness", step=0.01),
+        ge=0.0,
+        le=1.0,
+    )
+    flattening: float = _param(
+        1.0,
+        "Flattening",
+        "How much of the network's flattened image is used: 0 is the raw image, 1 is the network's output alone. "
+        "Lower it when fine detail that you want is smoothed away.",
+        Control("features", advanced=True, step=0.01),
+        ge=0.0,
+        le=1.0,
+    )
+    law: Law = _param(
+        "quadratic",
+        "Slowness law",
+        "How a difference of colour slows a superpixel's growth. Quadratic suits most images; exponential clings to "
+        "strong edges; ERGC adds a pull towards the seed that makes cells compact.",
+        Control(
+            "slowness", advanced=True, choices=("Quadratic", "Exponential (FMS)", "ERGC (compact)")
+        ),
+    )
+    color_weight: float = _param(
+        LAW_WEIGHTS["quadratic"][0],
+        "Colour weight",
+        "How strongly a difference of colour stops growth. Higher follows colour borders more tightly and makes "
+        "outlines less regular; 0 ignores colour.",
+        Control("slowness", advanced=True, step=0.01, log=True),
+        ge=0.0,
+        le=100.0,
+    )
+    edge_weight: float = _param(
+        LAW_WEIGHTS["quadratic"][1],
+        "Edge weight",
+        "How strongly the network's predicted boundaries stop growth. Raise it when superpixels leak across borders "
+        "of similar colour; 0 ignores the prediction. Without effect for a model that predicts none.",
+        Control("slowness", advanced=True, step=0.1, log=True),
+        ge=0.0,
+        le=1000.0,
+    )
+    compactness: float = _param(
+        1.0,
+        "Compactness",
+        "Pull of each seed on the pixels around it, for the ERGC law only. Higher gives rounder cells.",
+        Control("slowness", advanced=True, step=0.1, log=True),
+        ge=0.0,
+        le=1000.0,
+    )
+    seed_placement: SeedPlacement = _param(
+        "low-gradient",
+        "Seed placement",
+        "Where growth starts. 'Low gradient' moves the seeds of a square grid off the edges; 'hexagonal' does the same "
+        "on a hexagonal grid; 'grid' keeps the square grid as it is.",
+        Control("seeds", advanced=True, choices=("Low gradient", "Hexagonal", "Plain grid")),
+    )
+    refine_start: float = _param(
+        0.6,
+        "Even share",
+        "Share of the superpixels placed evenly at the start; the rest are added where the image needs them. "
+        "1 spreads all evenly.",
+        Control("seeds", advanced=True, step=0.01),
+        gt=0.0,
+        le=1.0,
+    )
+    refine_rounds: int = _param(
+        4,
+        "Refinement rounds",
+        "In how many rounds the remaining superpixels are added. More rounds place them better and take longer.",
+        Control("seeds", advanced=True, step=1),
+        ge=0,
+        le=20,
+    )
+    solver: Solver = _param(
+        "eikonal",
+        "Solver",
+        "'eikonal' grows all superpixels at once, each by its own colour. 'scikit-fmm' marches one front through the "
+        "image gradient: slower, for comparison.",
+        Control("arrival", advanced=True, choices=("Eikonal (default)", "scikit-fmm (comparison)")),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _law_weights(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("law") in LAW_WEIGHTS:
+            color_weight, edge_weight = LAW_WEIGHTS[data["law"]]
+            return {"color_weight": color_weight, "edge_weight": edge_weight, **data}
+        return data
+
+    def updated(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed.
+
+        Weights that still are the old law's own follow a change of law.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a name is unknown or a value is out of bounds.
+        """
+        values = self.model_dump()
+        if changes.get("law", self.law) != self.law:
+            for name, value in zip(("color_weight", "edge_weight"), LAW_WEIGHTS[self.law], strict=True):
+                if values[name] == value:
+                    del values[name]
+        return type(self)(**{**values, **changes})
+
+
+class ViewParams(BaseModel):
+    """How a result is shown; no stage reads these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    live: bool = Field(
+        True,
+        title="Live",
+        description="Recompute while a control moves. Switch off for very large images, then press Segment.",
+    )
+    view_mode: ViewMode = Field(
+        "boundaries",
+        title="View",
+        description="Show the superpixels as outlines, as filled areas, or as the image with each one's mean colour.",
+    )
+
+
+def control(field: FieldInfo) -> Control:
+    """Return how a field of :class:`SegmentParams` is shown."""
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)
+    found = extra["control"]
+    assert isinstance(found, Control)
+    return found
+
+
+def first_stage(name: str) -> Stage:
+    """Return the first stage that reads the parameter ``name``."""
+    return control(SegmentParams.model_fields[name]).stage

@@ -1,0 +1,1 @@
+"""The napari side: docks, layers, mouse and keys, sample data."""

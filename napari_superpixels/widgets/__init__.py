@@ -1,0 +1,1 @@
+"""Qt panels, each a view of one session."""
