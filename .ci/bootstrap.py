@@ -1,0 +1,190 @@
+"""Make the virtual environment ready; ``make demo`` and ``make test`` call this before anything else.
+
+Usage: python bootstrap.py EXTRAS [--venv FOLDER]
+
+It finds a Python that is new enough, checks for the system libraries that Qt and OpenGL need, and installs the package
+with EXTRAS (for example ``all,test``) at the versions of constraints.txt. What is already in place is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+PYTHON_NAMES = ("python3.13", "python3.12", "python3.11", "python3.14", "python3", "python", "py")
+
+# Library to load -> its package on Debian, Fedora and Arch.
+LIBRARIES = {
+    "libGL.so.1": ("libgl1", "mesa-libGL", "libglvnd mesa"),
+    "libEGL.so.1": ("libegl1", "mesa-libEGL", "libglvnd mesa"),
+    "libX11-xcb.so.1": ("libx11-xcb1", "libX11-xcb", "libx11"),
+    "libdbus-1.so.3": ("libdbus-1-3", "dbus-libs", "dbus"),
+    "libfontconfig.so.1": ("libfontconfig1", "fontconfig", "fontconfig"),
+    "libglib-2.0.so.0": ("libglib2.0-0", "glib2", "glib2"),
+    "libgssapi_krb5.so.2": ("libgssapi-krb5-2", "krb5-libs", "krb5"),
+    "libxcb-cursor.so.0": ("libxcb-cursor0", "xcb-util-cursor", "xcb-util-cursor"),
+    "libxcb-glx.so.0": ("libxcb-glx0", "libxcb", "libxcb"),
+    "libxcb-icccm.so.4": ("libxcb-icccm4", "xcb-util-wm", "xcb-util-wm"),
+    "libxcb-image.so.0": ("libxcb-image0", "xcb-util-image", "xcb-util-image"),
+    "libxcb-keysyms.so.1": ("libxcb-keysyms1", "xcb-util-keysyms", "xcb-util-keysyms"),
+    "libxcb-randr.so.0": ("libxcb-randr0", "libxcb", "libxcb"),
+    "libxcb-render-util.so.0": ("libxcb-render-util0", "xcb-util-renderutil", "xcb-util-renderutil"),
+    "libxcb-shape.so.0": ("libxcb-shape0", "libxcb", "libxcb"),
+    "libxcb-sync.so.1": ("libxcb-sync1", "libxcb", "libxcb"),
+    "libxcb-xfixes.so.0": ("libxcb-xfixes0", "libxcb", "libxcb"),
+    "libxcb-xkb.so.1": ("libxcb-xkb1", "libxcb", "libxcb"),
+    "libxkbcommon-x11.so.0": ("libxkbcommon-x11-0", "libxkbcommon-x11", "libxkbcommon-x11"),
+}
+VIRTUAL_DISPLAY = ("xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb")
+# Program that installs packages -> (column of the packages above, command).
+INSTALLERS = {
+    "apt-get": (0, "apt-get install -y --no-install-recommends"),
+    "dnf": (1, "dnf install -y"),
+    "pacman": (2, "pacman -S --needed"),
+}
+
+
+def main() -> None:
+    options = _parse_arguments()
+    python = _find_python()
+    _check_links()
+    if platform.system() == "Linux":
+        _provide_system_packages(python)
+    _provide_environment(python, options.venv.absolute(), set(options.extras.split(",")))
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Make the virtual environment ready.")
+    parser.add_argument("extras", help="extras to install, separated by commas")
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="folder of the virtual environment")
+    return parser.parse_args()
+
+
+def _find_python() -> str:
+    """Return a Python that is new enough: the running one if it is, else the first one on the path."""
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return sys.executable
+    for name in PYTHON_NAMES:
+        found = shutil.which(name)
+        if found and _succeeds([found, "-c", f"import sys; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"]):
+            return found
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    _stop(f"Python {wanted} or newer is needed; this is {platform.python_version()}, and no newer one is on the path.")
+
+
+def _check_links() -> None:
+    for name in ("napari.yaml", "resources"):
+        link = ROOT / "napari_superpixels" / name
+        if not link.exists() or (link.is_file() and link.read_text(encoding="utf-8").strip() == f"../{name}"):
+            _stop(
+                f"napari_superpixels/{name} should be a symbolic link to ../{name}, but this checkout has none. "
+                "Allow symbolic links (on Windows: switch on Developer Mode), then run:\n"
+                "    git config core.symlinks true\n"
+                f"    git checkout -- napari_superpixels/{name}"
+            )
+
+
+def _provide_system_packages(python: str) -> None:
+    """Install the system packages that are missing when we may; stop with the command that does it when we may not."""
+    missing = {library: packages for library, packages in LIBRARIES.items() if not _loads(library)}
+    if not _has_display() and not shutil.which("Xvfb"):
+        missing["Xvfb (a display for machines without a screen)"] = VIRTUAL_DISPLAY
+    if not _succeeds([python, "-c", "import ensurepip, venv"]):
+        version = _output([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+        missing["venv (a part of Python)"] = (f"python{version}-venv", "python3", "python")
+    if not missing:
+        return
+    program = next((name for name in INSTALLERS if shutil.which(name)), None)
+    if program is None:
+        _stop("These parts of the system are missing; install them, then try again:\n    " + "\n    ".join(missing))
+    column, command = INSTALLERS[program]
+    packages = sorted({package for names in missing.values() for package in names[column].split()})
+    if program == "apt-get" and os.geteuid() == 0:
+        _say("Installing system packages: " + " ".join(packages))
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        _run(["apt-get", "update"], environment)
+        _run([*command.split(), *packages], environment)
+        return
+    _stop(
+        "These parts of the system are missing:\n    "
+        + "\n    ".join(missing)
+        + f"\nInstall them, then try again:\n    sudo {command} {' '.join(packages)}"
+    )
+
+
+def _provide_environment(python: str, venv: Path, extras: set[str]) -> None:
+    """Create the environment when it is missing or broken, and install when what is asked for has changed."""
+    interpreter = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = venv / "installed.json"
+    state = hashlib.sha256()
+    for name in ("pyproject.toml", "constraints.txt"):
+        state.update((ROOT / name).read_bytes())
+    installed = {"state": "", "extras": []}
+    if not _succeeds([str(interpreter), "-m", "pip", "--version"]):
+        _say(f"Creating the virtual environment {venv}")
+        _run([python, "-m", "venv", "--clear", str(venv)])
+    elif stamp.exists():
+        installed = json.loads(stamp.read_text(encoding="utf-8"))
+    if installed["state"] == state.hexdigest():
+        if extras <= set(installed["extras"]):
+            return
+        extras |= set(installed["extras"])
+    if stamp.exists():
+        stamp.unlink()
+    _say("Installing napari-superpixels and what it needs; the first time takes some minutes.")
+    pip = [str(interpreter), "-m", "pip"]
+    _run([*pip, "install", "--upgrade", "pip"])
+    target = f"{ROOT}[{','.join(sorted(extras))}]"
+    _run([*pip, "install", "-c", str(ROOT / "constraints.txt"), "-e", target])
+    stamp.write_text(json.dumps({"state": state.hexdigest(), "extras": sorted(extras)}), encoding="utf-8")
+
+
+def _has_display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    if subprocess.run(command, env=environment).returncode:
+        _stop("This command failed; its message is above:\n    " + " ".join(command))
+
+
+def _say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+def _stop(text: str) -> NoReturn:
+    sys.exit(f"napari-superpixels cannot be set up.\n{text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+# make demo [ARGS="--screenshot demo.png"]   set everything up and open napari on a segmented sample
+# make test [ARGS="-k seeds"]                set everything up and run every check
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell command -v $(name))))
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test
+
+demo:
+	@$(PYTHON) .ci/bootstrap.py all --venv "$(VENV)"
+	"$(BIN)/napari-superpixels" demo $(ARGS)
+
+test:
+	@$(PYTHON) .ci/bootstrap.py all,test --venv "$(VENV)"
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports" --no-logo
+	"$(BIN)/npe2" validate --imports napari-superpixels
+	"$(BIN)/python" -m pytest $(ARGS)
