@@ -1,0 +1,155 @@
+"""The context aggregation network (CAN): dilated convolutions that flatten an image at full resolution.
+
+Source: Q. Chen, J. Xu, V. Koltun, "Fast Image Processing with Fully-Convolutional Networks", ICCV 2017,
+arXiv:1709.00643.
+"""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+_Dilation = Annotated[int, Field(ge=1, le=512)]
+
+
+class CANConfig(BaseModel):
+    """Shape of a :class:`CAN`; immutable, and stored in the header of every model file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    """Version of this description, raised when a field changes its meaning."""
+    in_channels: int = Field(3, ge=1, le=64)
+    """Channels of the input."""
+    out_channels: int = Field(3, ge=1, le=64)
+    """Channels of the flattened image."""
+    width: int = Field(24, ge=1, le=512)
+    """Feature maps of each hidden layer."""
+    dilations: tuple[_Dilation, ...] = Field((1, 2, 4, 8, 16, 32, 1), min_length=1, max_length=32)
+    """Dilation of each 3x3 convolution; their number is the depth."""
+    boundary_head: bool = True
+    """Whether a boundary logit follows the flattened channels."""
+    negative_slope: float = Field(0.2, ge=0.0, le=1.0)
+    """Slope of the leaky rectifier for negative values."""
+
+    @model_validator(mode="after")
+    def _check_width(self) -> Self:
+        if self.out_channels > self.in_channels or self.in_channels > self.width:
+            raise ValueError(
+                f"the identity initialisation needs out_channels <= in_channels <= width, received "
+                f"{self.out_channels}, {self.in_channels} and {self.width}"
+            )
+        return self
+
+    @property
+    def total_channels(self) -> int:
+        """Channels of the output: the flattened image, then the boundary logit if there is one."""
+        return self.out_channels + int(self.boundary_head)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Distance in pixels beyond which the input has no influence on an output pixel."""
+        return sum(self.dilations)
+
+
+class AdaptiveNorm(nn.Module):
+    """Adaptive normalisation a * x + b * BN(x) with one learned a and b for the layer (a = 1, b = 0 at the start).
+
+    Parameters
+    ----------
+    channels : int
+        Number of feature maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.ones(()))
+        self.b = nn.Parameter(torch.zeros(()))
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise feature maps of shape (N, C, H, W)."""
+        norm = self.norm
+        # b goes into BN's own scale and shift: one pass over the maps less than b * BN(x), forwards and backwards.
+        normalised = functional.batch_norm(
+            x,
+            norm.running_mean,
+            norm.running_var,
+            self.b * norm.weight,
+            self.b * norm.bias,
+            self.training,
+            norm.momentum,
+            norm.eps,
+        )  # (N, C, H, W)
+        return torch.addcmul(normalised, x, self.a)
+
+
+class CAN(nn.Module):
+    """Context aggregation network at full resolution, for any height and width.
+
+    Each 3x3 convolution has no bias and is followed by :class:`AdaptiveNorm` and a leaky rectifier; a 1x1 convolution
+    makes the output. Borders are padded with zeros in every layer, as in the paper: unlike reflection this works for
+    images smaller than the dilation, it needs no copy of the feature maps, and since it happens layer by layer a tile
+    with a halo of :attr:`CANConfig.receptive_radius` pixels gives exactly what the whole image gives.
+
+    Untrained, the network returns its first ``out_channels`` input channels (of values >= 0) unchanged.
+
+    Parameters
+    ----------
+    config : CANConfig
+        Depth, width and outputs.
+    """
+
+    def __init__(self, config: CANConfig) -> None:
+        super().__init__()
+        self.config = config
+        inputs = (config.in_channels,) + (config.width,) * (len(config.dilations) - 1)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels, config.width, 3, padding=dilation, dilation=dilation, bias=False)
+            for channels, dilation in zip(inputs, config.dilations, strict=True)
+        )
+        self.norms = nn.ModuleList(AdaptiveNorm(config.width) for _ in config.dilations)
+        self.activation = nn.LeakyReLU(config.negative_slope, inplace=True)
+        self.head = nn.Conv2d(config.width, config.total_channels, 1)
+        self._init_identity()
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of learned values."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Flatten a batch.
+
+        Parameters
+        ----------
+        x : Tensor
+            Float images of shape (N, in_channels, H, W) in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            Shape (N, total_channels, H, W): the flattened image, not clipped, then the boundary logit if there is one.
+        """
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = self.activation(norm(conv(x)))  # (N, width, H, W)
+        out: Tensor = self.head(x)  # (N, total_channels, H, W)
+        return out
+
+    @torch.no_grad()
+    def _init_identity(self) -> None:
+        # The maps that do not carry the input start as random filters of it: were they all zero, neither they nor
+        # the head's weights on them would ever receive a gradient.
+        channels = self.config.in_channels
+        for index, conv in enumerate(self.convs):
+            if index > 0:
+                nn.init.zeros_(conv.weight)
+            conv.weight[:channels] = 0.0
+            for i in range(channels if index == 0 else self.config.width):
+                conv.weight[i, i, 1, 1] = 1.0
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        for i in range(self.config.out_channels):
+            self.head.weight[i, i, 0, 0] = 1.0
