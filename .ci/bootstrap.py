@@ -46,6 +46,7 @@ LIBRARIES = {
     "libxcb-xkb.so.1": ("libxcb-xkb1", "libxcb", "libxcb"),
     "libxkbcommon-x11.so.0": ("libxkbcommon-x11-0", "libxkbcommon-x11", "libxkbcommon-x11"),
 }
+COMPILERS = ("c++", "g++", "clang++")
 VIRTUAL_DISPLAY = ("xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb")
 # Program that installs packages -> (column of the packages above, command).
 INSTALLERS = {
@@ -57,11 +58,17 @@ INSTALLERS = {
 
 def main() -> None:
     options = _parse_arguments()
+    environment = Environment(options.venv.absolute(), set(options.extras.split(",")))
     python = _find_python()
     _check_links()
     if platform.system() == "Linux":
-        _provide_system_packages(python)
-    _provide_environment(python, options.venv.absolute(), set(options.extras.split(",")))
+        missing = _missing_for_windows()
+        if not environment.is_ready():
+            missing.update(_missing_for_installation(python))
+        if missing:
+            _provide_system_packages(missing)
+    if not environment.is_ready():
+        environment.install(python)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -95,16 +102,30 @@ def _check_links() -> None:
             )
 
 
-def _provide_system_packages(python: str) -> None:
-    """Install the system packages that are missing when we may; stop with the command that does it when we may not."""
+def _missing_for_windows() -> dict[str, tuple[str, ...]]:
+    """Return what a window lacks: each missing part and its package names."""
     missing = {library: packages for library, packages in LIBRARIES.items() if not _loads(library)}
     if not _has_display() and not shutil.which("Xvfb"):
         missing["Xvfb (a display for machines without a screen)"] = VIRTUAL_DISPLAY
+    return missing
+
+
+def _missing_for_installation(python: str) -> dict[str, tuple[str, ...]]:
+    """Return what the installation lacks; scikit-fmm is compiled on Linux, having no wheels for it."""
+    version = _output([python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"])
+    headers = _output([python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"])
+    missing = {}
     if not _succeeds([python, "-c", "import ensurepip, venv"]):
-        version = _output([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
-        missing["venv (a part of Python)"] = (f"python{version}-venv", "python3", "python")
-    if not missing:
-        return
+        missing["venv (a part of Python)"] = (f"{version}-venv", "python3", "python")
+    if not Path(headers, "Python.h").exists():
+        missing["Python.h (to compile scikit-fmm)"] = (f"{version}-dev", f"{version}-devel", "python")
+    if not any(map(shutil.which, COMPILERS)):
+        missing["a C++ compiler (to compile scikit-fmm)"] = ("g++", "gcc-c++", "gcc")
+    return missing
+
+
+def _provide_system_packages(missing: dict[str, tuple[str, ...]]) -> None:
+    """Install what is missing when we may; stop with the command that does it when we may not."""
     program = next((name for name in INSTALLERS if shutil.which(name)), None)
     if program is None:
         _stop("These parts of the system are missing; install them, then try again:\n    " + "\n    ".join(missing))
@@ -112,9 +133,9 @@ def _provide_system_packages(python: str) -> None:
     packages = sorted({package for names in missing.values() for package in names[column].split()})
     if program == "apt-get" and os.geteuid() == 0:
         _say("Installing system packages: " + " ".join(packages))
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        _run(["apt-get", "update"], environment)
-        _run([*command.split(), *packages], environment)
+        variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        _run(["apt-get", "update"], variables)
+        _run([*command.split(), *packages], variables)
         return
     _stop(
         "These parts of the system are missing:\n    "
@@ -123,31 +144,45 @@ def _provide_system_packages(python: str) -> None:
     )
 
 
-def _provide_environment(python: str, venv: Path, extras: set[str]) -> None:
-    """Create the environment when it is missing or broken, and install when what is asked for has changed."""
-    interpreter = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = venv / "installed.json"
-    state = hashlib.sha256()
-    for name in ("pyproject.toml", "constraints.txt"):
-        state.update((ROOT / name).read_bytes())
-    installed = {"state": "", "extras": []}
-    if not _succeeds([str(interpreter), "-m", "pip", "--version"]):
-        _say(f"Creating the virtual environment {venv}")
-        _run([python, "-m", "venv", "--clear", str(venv)])
-    elif stamp.exists():
-        installed = json.loads(stamp.read_text(encoding="utf-8"))
-    if installed["state"] == state.hexdigest():
-        if extras <= set(installed["extras"]):
-            return
-        extras |= set(installed["extras"])
-    if stamp.exists():
-        stamp.unlink()
-    _say("Installing napari-superpixels and what it needs; the first time takes some minutes.")
-    pip = [str(interpreter), "-m", "pip"]
-    _run([*pip, "install", "--upgrade", "pip"])
-    target = f"{ROOT}[{','.join(sorted(extras))}]"
-    _run([*pip, "install", "-c", str(ROOT / "constraints.txt"), "-e", target])
-    stamp.write_text(json.dumps({"state": state.hexdigest(), "extras": sorted(extras)}), encoding="utf-8")
+class Environment:
+    """A virtual environment that holds the package, installed in place with some extras."""
+
+    def __init__(self, folder: Path, extras: set[str]) -> None:
+        self.folder = folder
+        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.stamp = folder / "installed.json"
+        self.extras = extras
+        state = hashlib.sha256(str(ROOT).encode())
+        for name in ("pyproject.toml", "constraints.txt"):
+            state.update((ROOT / name).read_bytes())
+        self.state = state.hexdigest()
+
+    def is_ready(self) -> bool:
+        """Whether an earlier run has installed all that is asked for, from the same declarations."""
+        return self._works() and self.extras <= self._installed_extras()
+
+    def install(self, python: str) -> None:
+        """Create the environment when it is missing or broken, then install into it."""
+        extras = self.extras | self._installed_extras()
+        if not self._works():
+            _say(f"Creating the virtual environment {self.folder}")
+            _run([python, "-m", "venv", "--clear", str(self.folder)])
+        elif self.stamp.exists():
+            self.stamp.unlink()
+        _say("Installing napari-superpixels and what it needs; the first time takes some minutes.")
+        pip = [str(self.python), "-m", "pip", "install"]
+        _run([*pip, "--upgrade", "pip"])
+        _run([*pip, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{','.join(sorted(extras))}]"])
+        self.stamp.write_text(json.dumps({"state": self.state, "extras": sorted(extras)}), encoding="utf-8")
+
+    def _works(self) -> bool:
+        return _succeeds([str(self.python), "-m", "pip", "--version"])
+
+    def _installed_extras(self) -> set[str]:
+        if not self.stamp.exists():
+            return set()
+        stamp = json.loads(self.stamp.read_text(encoding="utf-8"))
+        return set(stamp["extras"]) if stamp["state"] == self.state else set()
 
 
 def _has_display() -> bool:
@@ -173,8 +208,8 @@ def _output(command: list[str]) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    if subprocess.run(command, env=environment).returncode:
+def _run(command: list[str], variables: dict[str, str] | None = None) -> None:
+    if subprocess.run(command, env=variables).returncode:
         _stop("This command failed; its message is above:\n    " + " ".join(command))
 
 
