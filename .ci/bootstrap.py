@@ -62,7 +62,7 @@ def main() -> None:
     python = _find_python()
     _check_links()
     if platform.system() == "Linux":
-        missing = _missing_for_windows()
+        missing = _missing_for_display()
         if not environment.is_ready():
             missing.update(_missing_for_installation(python))
         if missing:
@@ -102,7 +102,7 @@ def _check_links() -> None:
             )
 
 
-def _missing_for_windows() -> dict[str, tuple[str, ...]]:
+def _missing_for_display() -> dict[str, tuple[str, str, str]]:
     """Return what a window lacks: each missing part and its package names."""
     missing = {library: packages for library, packages in LIBRARIES.items() if not _loads(library)}
     if not _has_display() and not shutil.which("Xvfb"):
@@ -110,11 +110,11 @@ def _missing_for_windows() -> dict[str, tuple[str, ...]]:
     return missing
 
 
-def _missing_for_installation(python: str) -> dict[str, tuple[str, ...]]:
+def _missing_for_installation(python: str) -> dict[str, tuple[str, str, str]]:
     """Return what the installation lacks; scikit-fmm is compiled on Linux, having no wheels for it."""
     version = _output([python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"])
     headers = _output([python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"])
-    missing = {}
+    missing: dict[str, tuple[str, str, str]] = {}
     if not _succeeds([python, "-c", "import ensurepip, venv"]):
         missing["venv (a part of Python)"] = (f"{version}-venv", "python3", "python")
     if not Path(headers, "Python.h").exists():
@@ -124,7 +124,7 @@ def _missing_for_installation(python: str) -> dict[str, tuple[str, ...]]:
     return missing
 
 
-def _provide_system_packages(missing: dict[str, tuple[str, ...]]) -> None:
+def _provide_system_packages(missing: dict[str, tuple[str, str, str]]) -> None:
     """Install what is missing when we may; stop with the command that does it when we may not."""
     program = next((name for name in INSTALLERS if shutil.which(name)), None)
     if program is None:
