@@ -368,3 +368,70 @@ def find_sources(owner: Any, opened: Any, strides: Any, sources: Any) -> int:
                     sources[n_sources] = ~q
                     n_sources += 1
     return n_sources
+
+
+@_jit
+def find_latest(arrival: Any, owner: Any, strides: Any, margin: int, latest: Any) -> None:
+    """Set, for each label, the pixel of latest arrival whose `margin` nearest pixels along each axis share its label.
+
+    `latest`, shape (K + 1,), int64, gets -1 where a label has no such pixel but its seed.
+    """
+    latest[:] = -1
+    best = np.zeros(latest.size, np.float32)
+    for pixel in range(owner.size):
+        label = owner[pixel]
+        if label <= 0 or label == OUTSIDE or arrival[pixel] <= best[label]:
+            continue
+        interior = True
+        for a in range(len(strides)):
+            for side in range(2):
+                step = strides[a] if side else -strides[a]
+                q = pixel
+                for _ in range(margin):
+                    q += step
+                    if owner[q] != label:
+                        interior = False
+                        break
+        if interior:
+            best[label] = arrival[pixel]
+            latest[label] = pixel
+
+
+@_jit
+def sum_features(features: Any, owner: Any, sums: Any, counts: Any) -> None:
+    """Add each pixel's features to its label's row of `sums`, (K + 1, C) float64, and 1 to `counts`, (K + 1,) int64."""
+    for pixel in range(owner.size):
+        label = owner[pixel]
+        if label > 0 and label != OUTSIDE:
+            counts[label] += 1
+            for c in range(sums.shape[1]):
+                sums[label, c] += features[pixel, c]
+
+
+@_jit
+def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any) -> None:
+    """Average blocks of 2 x 2 [x 2] pixels of a padded field into another padded field, (n, C + 1) int16 each.
+
+    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is.
+    """
+    n_channels = features.shape[1]
+    total = np.zeros(n_channels, np.int64)
+    flat = 1 if shape[0] == 1 else 0
+    for i in range(0 if flat else 1, 1 if flat else coarse_shape[0] - 1):
+        for j in range(1, coarse_shape[1] - 1):
+            for k in range(1, coarse_shape[2] - 1):
+                total[:] = 0
+                count = 0
+                for di in range(1 if flat else 2):
+                    for dj in range(2):
+                        for dk in range(2):
+                            row = 0 if flat else 2 * i - 1 + di
+                            if row >= shape[0] - 1 + flat or 2 * j - 1 + dj >= shape[1] - 1 or 2 * k - 1 + dk >= shape[2] - 1:
+                                continue
+                            q = (row * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1 + dk
+                            count += 1
+                            for c in range(n_channels):
+                                total[c] += features[q, c]
+                p = (i * coarse_shape[1] + j) * coarse_shape[2] + k
+                for c in range(n_channels):
+                    coarse[p, c] = np.int16(round(total[c] / count))

@@ -1,0 +1,260 @@
+"""Superpixels: seeds, marches and refinement put together."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_superpixels.core import _kernels
+from napari_superpixels.core.eikonal import Fronts, add_seeds, check_cancelled, new_cancel_flag, solve
+from napari_superpixels.core.seeds import component_seeds, late_seeds, place_seeds
+from napari_superpixels.core.slowness import SlownessField
+from napari_superpixels.params import SeedPlacement
+
+_FINEST_CELL = 8.0
+_ROUND_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Superpixels:
+    """A partition of an image into superpixels."""
+
+    labels: npt.NDArray[np.int32]
+    """(M, N[, P]) label of each pixel, 1 to K; 0 only outside the mask. Every label is connected."""
+    arrival: npt.NDArray[np.float32]
+    """(M, N[, P]) time at which the label's front arrived; infinite outside the mask."""
+    seeds: npt.NDArray[np.int64]
+    """(K, ndim) position of each label's seed, in the order of the labels."""
+
+
+def grow_superpixels(
+    slowness: SlownessField,
+    n_segments: int,
+    *,
+    placement: SeedPlacement = "low-gradient",
+    refine_start: float = 0.6,
+    refine_rounds: int = 4,
+    seeds: npt.NDArray[np.integer[Any]] | None = None,
+    n_threads: int | None = None,
+    cancel: npt.NDArray[np.uint8] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Superpixels:
+    """Partition an image into exactly `n_segments` connected superpixels.
+
+    Seeds start on a grid; rounds of refinement add one to each of the regions that fronts reach last. The references of
+    the labels are fixed during a march and set to the means of their regions after it. Where superpixels are many
+    pixels wide, seeds and references are found at half the resolution (or a quarter, ...), and the last march alone
+    runs at full resolution.
+
+    Parameters
+    ----------
+    slowness : SlownessField
+        From :func:`napari_superpixels.core.slowness.label_slowness`.
+    n_segments : int
+        K, 1 to the number of pixels of the mask. Without effect where `seeds` are given.
+    placement : {"low-gradient", "hexagonal", "grid"}
+        First placement of the seeds.
+    refine_start : float
+        Share of the seeds that start on the grid, above 0 and at most 1.
+    refine_rounds : int
+        Rounds that add the others; more are made when these do not suffice.
+    seeds : ndarray of shape (K, ndim), integer, optional
+        Positions of the seeds, label by label, instead of a grid and refinement.
+    n_threads : int, optional
+        Threads; the result does not depend on their number.
+    cancel : ndarray of shape (1,), uint8, optional
+        See :func:`napari_superpixels.core.eikonal.new_cancel_flag`.
+    progress : callable, optional
+        Called with the share done, 0 to 1.
+
+    Returns
+    -------
+    Superpixels
+        K superpixels. Parts of the image that a mask or barriers cut off get at least one each, so that K can become
+        larger than asked for.
+
+    Raises
+    ------
+    ValueError
+        If `n_segments` or `seeds` do not fit the image.
+    CancelledError
+        If cancelled.
+    """
+    cancel = new_cancel_flag() if cancel is None else cancel
+    report = progress or (lambda share: None)
+    n_open = _count_open(slowness)
+    if seeds is not None:
+        chosen = _checked_seeds(slowness, np.asarray(seeds))
+        references = _smoothed_references(slowness, chosen)
+    else:
+        if not 1 <= n_segments <= n_open:
+            raise ValueError(f"n_segments must be from 1 to {n_open}, the number of pixels; received {n_segments}")
+        levels = _pyramid(slowness, n_segments)
+        fronts = _refine(
+            levels[-1], n_segments, placement, refine_start, refine_rounds, n_threads, cancel, lambda s: report(0.5 * s)
+        )
+        references = region_means(fronts)
+        chosen = fronts.seeds
+        for fine, coarse in reversed(list(itertools.pairwise(levels))):
+            chosen = _seeds_in_finer(coarse, fine, chosen, references)
+    check_cancelled(cancel)
+    report(0.5)
+    fronts = solve(slowness, chosen, references, n_threads=n_threads, cancel=cancel)
+    report(1.0)
+    padded = slowness.padded_shape
+    positions = np.stack(np.unravel_index(chosen, padded), axis=1) - 1
+    return Superpixels(fronts.labels_image(), fronts.arrival_image(), positions)
+
+
+def region_means(fronts: Fronts) -> npt.NDArray[np.float32]:
+    """Return the mean features of each label's pixels, (K + 1, C), as references for the next march."""
+    sums = np.zeros((fronts.seeds.size + 1, fronts.slowness.n_channels))
+    counts = np.zeros(fronts.seeds.size + 1, np.int64)
+    _kernels.sum_features(fronts.slowness.features, fronts.owner, sums, counts)
+    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def _refine(
+    slowness: SlownessField,
+    n_segments: int,
+    placement: SeedPlacement,
+    refine_start: float,
+    refine_rounds: int,
+    n_threads: int | None,
+    cancel: npt.NDArray[np.uint8],
+    report: Callable[[float], None],
+) -> Fronts:
+    """Place seeds and add more where fronts arrive late, until there are `n_segments` of them."""
+    shape = slowness.shape
+    padded = slowness.padded_shape
+    inner = (slice(1, -1),) * len(shape)
+    mask = None if slowness.closed is None else ~slowness.closed.reshape(padded)[inner]
+    zones = None if slowness.zones is None else slowness.zones.reshape(padded)[inner]
+    allowed = mask
+    if zones is not None and np.any(zones):
+        allowed = (zones != 0) if mask is None else mask & (zones != 0)
+    n_first = n_segments if refine_rounds == 0 else max(1, round(refine_start * n_segments))
+    gradient = None if placement == "grid" else _gradient(slowness)
+    spacing = tuple(float(w) ** -0.5 for w in slowness.inverse_h2)
+    positions = place_seeds(
+        shape, n_first, placement=placement, gradient=gradient, allowed=allowed, spacing=spacing
+    )
+    positions = np.concatenate([positions, component_seeds(zones, mask, shape, positions)])
+    chosen = np.ravel_multi_index(tuple((positions + 1).T), padded).astype(np.int64)
+    fronts = solve(slowness, chosen, _smoothed_references(slowness, chosen), n_threads=n_threads, cancel=cancel)
+    margin = max(1, round(0.15 * (np.prod(shape) / n_segments) ** (1 / len(shape))))
+    for done in range(max(refine_rounds, 1) + _ROUND_LIMIT * n_segments):
+        missing = n_segments - fronts.seeds.size
+        if missing <= 0:
+            break
+        report(done / (refine_rounds + 1))
+        n_new = -(-missing // max(1, refine_rounds - done))
+        new = late_seeds(fronts, n_new, margin=margin)
+        references = _smoothed_references(slowness, np.concatenate([fronts.seeds, new]))
+        references[1 : fronts.seeds.size + 1] = region_means(fronts)[1:]
+        fronts = solve(slowness, np.concatenate([fronts.seeds, new]), references, n_threads=n_threads, cancel=cancel)
+    return fronts
+
+
+def _count_open(slowness: SlownessField) -> int:
+    if slowness.closed is None:
+        return int(np.prod(slowness.shape))
+    return int(slowness.closed.size - np.count_nonzero(slowness.closed))
+
+
+def _checked_seeds(slowness: SlownessField, seeds: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return padded indices of user-given seeds, and of one more for each part that has none."""
+    shape = slowness.shape
+    if seeds.ndim != 2 or seeds.shape[1] != len(shape) or seeds.shape[0] == 0:
+        raise ValueError(f"seeds must have shape (K, {len(shape)}) with K at least 1; received shape {seeds.shape}")
+    seeds = seeds.astype(np.int64)
+    if np.any(seeds < 0) or np.any(seeds >= shape):
+        first = seeds[np.any((seeds < 0) | (seeds >= shape), axis=1)][0]
+        raise ValueError(f"seeds must lie inside the image of shape {shape}; received {tuple(first.tolist())}")
+    index = np.ravel_multi_index(tuple((seeds + 1).T), slowness.padded_shape).astype(np.int64)
+    if np.unique(index).size < index.size:
+        raise ValueError("seeds must be different pixels; remove the seeds that share a pixel with another")
+    if slowness.closed is not None and np.any(slowness.closed[index]):
+        raise ValueError("seeds must lie inside the mask; move or remove the seeds outside it")
+    padded = slowness.padded_shape
+    inner = (slice(1, -1),) * len(shape)
+    mask = None if slowness.closed is None else ~slowness.closed.reshape(padded)[inner]
+    zones = None if slowness.zones is None else slowness.zones.reshape(padded)[inner]
+    more = component_seeds(zones, mask, shape, seeds)
+    return np.concatenate([index, np.ravel_multi_index(tuple((more + 1).T), padded)])
+
+
+def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Return, as references, the features averaged over each seed's 3 x 3 [x 3] pixels (those not closed)."""
+    steps = slowness.strides
+    offsets = np.zeros(1, np.int64)
+    for step in steps:
+        offsets = (offsets[:, None] + np.array([-step, 0, step])).ravel()
+    near = seeds[:, None] + offsets
+    open_pixels = ~_frame(slowness)[near]
+    if slowness.closed is not None:
+        open_pixels &= ~slowness.closed[near]
+    if slowness.zones is not None:
+        open_pixels &= slowness.zones[near] == slowness.zones[seeds][:, None]
+    values = slowness.features[near][..., :-1] * open_pixels[..., None]
+    references = np.zeros((seeds.size + 1, slowness.n_channels), np.float32)
+    references[1:] = values.sum(axis=1) / open_pixels.sum(axis=1)[:, None]
+    return references
+
+
+def _frame(slowness: SlownessField) -> npt.NDArray[np.bool_]:
+    frame = np.ones(slowness.padded_shape, bool)
+    frame[(slice(1, -1),) * frame.ndim] = False
+    return frame.ravel()
+
+
+def _gradient(slowness: SlownessField) -> npt.NDArray[np.float32]:
+    """Return the summed squared central differences of the features, shape of the image."""
+    image = slowness.features.reshape(*slowness.padded_shape, -1)[(slice(1, -1),) * len(slowness.shape)]
+    total = np.zeros(slowness.shape, np.float32)
+    for c in range(slowness.n_channels):
+        channel = image[..., c].astype(np.float32)
+        for axis in range(total.ndim):
+            difference = ndimage.correlate1d(channel, [-0.5, 0, 0.5], axis=axis, mode="nearest")
+            total += difference * difference
+    return total
+
+
+def _pyramid(slowness: SlownessField, n_segments: int) -> list[SlownessField]:
+    """Return the field and halved ones, as far as superpixels stay wide enough to place seeds well."""
+    levels = [slowness]
+    if slowness.zones is not None or slowness.closed is not None or slowness.law == _kernels.FIELD:
+        return levels
+    cell = (float(np.prod(slowness.shape)) / n_segments) ** (1 / len(slowness.shape))
+    while cell / 2 >= _FINEST_CELL and min(levels[-1].shape) > 1:
+        levels.append(_halved(levels[-1]))
+        cell /= 2
+    return levels
+
+
+def _halved(slowness: SlownessField) -> SlownessField:
+    """Return the field at half the resolution; arrival times keep their unit."""
+    shape = tuple(-(-n // 2) for n in slowness.shape)
+    padded = tuple(n + 2 for n in shape)
+    features = np.zeros((int(np.prod(padded)), slowness.features.shape[1]), np.int16)
+    lead = (1,) * (3 - len(shape))
+    _kernels.halve(slowness.features, lead + slowness.padded_shape, features, lead + padded)
+    inverse_h2 = tuple(np.float32(w / 4) for w in slowness.inverse_h2)
+    return replace(slowness, shape=shape, features=features, inverse_h2=inverse_h2)
+
+
+def _seeds_in_finer(
+    coarse: SlownessField, fine: SlownessField, seeds: npt.NDArray[np.int64], references: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """Return for each seed the finer pixel inside its pixel that is most like the label's reference."""
+    corner = 2 * (np.stack(np.unravel_index(seeds, coarse.padded_shape), axis=1) - 1)
+    offsets = np.stack(np.meshgrid(*[[0, 1]] * len(fine.shape), indexing="ij"), -1).reshape(-1, len(fine.shape))
+    near = np.minimum(corner[:, None, :] + offsets, np.array(fine.shape) - 1)
+    index = np.ravel_multi_index(tuple(np.moveaxis(near + 1, -1, 0)), fine.padded_shape)
+    difference = fine.features[index][..., :-1] - references[1:, None, :]
+    best = (difference**2).sum(axis=-1).argmin(axis=1)
+    return index[np.arange(seeds.size), best].astype(np.int64)
