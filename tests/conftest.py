@@ -1,5 +1,6 @@
 """Fixtures for all tests: a display, folders of their own, small images, and a check for leaked windows."""
 
+import atexit
 import hashlib
 import os
 import shutil
@@ -20,7 +21,7 @@ HAS_DISPLAY = bool(sys.platform != "linux" or os.environ.get("DISPLAY") or os.en
 def pytest_configure(config: pytest.Config) -> None:
     """Give the tests a home and a display of their own, before anything reads the user's."""
     home = tempfile.TemporaryDirectory(prefix="napari-superpixels-tests-", ignore_cleanup_errors=True)
-    config.add_cleanup(home.cleanup)
+    atexit.register(home.cleanup)  # not sooner: the console writes its history there when Python ends
     os.environ |= {
         "HOME": home.name,
         "XDG_CACHE_HOME": f"{home.name}/cache",
