@@ -56,6 +56,11 @@ class SlownessField:
         return strides(self.padded_shape)
 
     @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of a pixel along each axis."""
+        return tuple(float(w) ** -0.5 for w in self.inverse_h2)
+
+    @property
     def n_channels(self) -> int:
         """Number of features of a pixel."""
         return int(self.features.shape[1]) - 1
