@@ -15,10 +15,10 @@ SeedPlacement = Literal["low-gradient", "hexagonal", "grid"]
 Solver = Literal["eikonal", "scikit-fmm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 ViewMode = Literal["boundaries", "filled", "mean-color"]
-Stage = Literal["network", "features", "slowness", "seeds", "arrival", "labels"]
+Stage = Literal["network", "features", "slowness", "seeds", "arrival"]
 
 #: Stages in the order in which they run; a change in one makes every later one run again.
-STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arrival", "labels")
+STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arrival")
 
 #: The weights each slowness law starts from: (color_weight, edge_weight).
 LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
@@ -100,9 +100,7 @@ class SegmentParams(BaseModel):
         "Slowness law",
         "How a difference of colour slows a superpixel's growth. Quadratic suits most images; exponential clings to "
         "strong edges; ERGC adds a pull towards the seed that makes cells compact.",
-        Control(
-            "slowness", advanced=True, choices=("Quadratic", "Exponential (FMS)", "ERGC (compact)")
-        ),
+        Control("slowness", advanced=True, choices=("Quadratic", "Exponential (FMS)", "ERGC (compact)")),
     )
     color_weight: float = _param(
         LAW_WEIGHTS["quadratic"][0],

@@ -426,7 +426,11 @@ def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any) -> None:
                     for dj in range(2):
                         for dk in range(2):
                             row = 0 if flat else 2 * i - 1 + di
-                            if row >= shape[0] - 1 + flat or 2 * j - 1 + dj >= shape[1] - 1 or 2 * k - 1 + dk >= shape[2] - 1:
+                            if (
+                                row >= shape[0] - 1 + flat
+                                or 2 * j - 1 + dj >= shape[1] - 1
+                                or 2 * k - 1 + dk >= shape[2] - 1
+                            ):
                                 continue
                             q = (row * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1 + dk
                             count += 1

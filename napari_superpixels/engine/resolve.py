@@ -1,0 +1,83 @@
+"""From parameters and an input to what has to run: pure functions, no state."""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_superpixels.params import STAGES, SegmentParams, Stage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageInput:
+    """A plane or volume to segment, in memory, and what else the user gave for it."""
+
+    pixels: npt.NDArray[Any]
+    """(M, N), (M, N, 3), (M, N, 4), (P, M, N), or any of these with channels along `channel_axis`."""
+    source: Hashable
+    """Identity of the image that it comes from: stays while its plane or region changes."""
+    key: Hashable
+    """Identity of the pixels: equal keys mean equal pixels."""
+    channel_axis: int | None = None
+    """Axis of the channels, or None."""
+    rgb: bool | None = None
+    """Whether the last axis holds RGB(A); None guesses from the shape."""
+    spacing: tuple[float, ...] | None = None
+    """Size of a pixel along each spatial axis."""
+    mask: npt.NDArray[np.bool_] | None = None
+    """Pixels to segment; None for all."""
+    seeds: npt.NDArray[np.integer[Any]] | None = None
+    """(K, ndim) positions of seeds; None for a grid with refinement."""
+    name: str = ""
+    """Name for messages and metadata."""
+    position: tuple[int | None, ...] = ()
+    """Index of the plane in a stack, None for the axes that are shown; empty where there is no stack."""
+
+
+def stage_keys(inputs: ImageInput, params: SegmentParams) -> dict[Stage, Hashable]:
+    """Return for each stage a key that is equal exactly when its result is.
+
+    A stage's key holds its predecessor's, so that a change makes every later stage run again. It holds only parameters
+    that the stage reads in this situation: without a model the flattening changes nothing, with given seeds the number
+    of superpixels does not.
+    """
+    has_model = params.model is not None
+    network = (inputs.key, inputs.channel_axis, inputs.rgb, params.model, params.device if has_model else None)
+    features = (network, params.flattening if has_model else None)
+    slowness: tuple[Hashable, ...] = (
+        features,
+        params.law,
+        params.color_weight,
+        params.edge_weight if has_model else None,
+        params.regularity,
+        inputs.spacing,
+        _digest(inputs.mask),
+    )
+    if params.law == "ergc":
+        slowness += (params.compactness, params.n_segments)
+    if inputs.seeds is not None:
+        seeds: tuple[Hashable, ...] = (slowness, _digest(inputs.seeds))
+    else:
+        seeds = (slowness, params.n_segments, params.seed_placement, params.refine_start, params.refine_rounds)
+    return {
+        "network": network,
+        "features": features,
+        "slowness": slowness,
+        "seeds": seeds,
+        "arrival": (seeds, params.solver),
+    }
+
+
+def dirty_stages(old: dict[Stage, Hashable], new: dict[Stage, Hashable]) -> tuple[Stage, ...]:
+    """Return the stages that must run again, in their order."""
+    return tuple(stage for stage in STAGES if old.get(stage) != new[stage])
+
+
+def _digest(array: npt.NDArray[Any] | None) -> Hashable:
+    if array is None:
+        return None
+    contiguous = np.ascontiguousarray(array)
+    return (contiguous.shape, contiguous.dtype.str, hashlib.blake2b(contiguous.tobytes(), digest_size=16).digest())

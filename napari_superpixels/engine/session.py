@@ -1,0 +1,216 @@
+"""The one evented state of a window: parameters, input, result. No Qt here; views subscribe to its signals."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psygnal import Signal
+
+from napari_superpixels.engine.pipeline import Pipeline, SolveResult
+from napari_superpixels.engine.resolve import ImageInput, stage_keys
+from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
+from napari_superpixels.params import SegmentParams, ViewParams
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SolveRequest:
+    """What to segment, and how."""
+
+    inputs: ImageInput
+    params: SegmentParams
+
+
+class Session:
+    """Parameters, input and result of the superpixels of one viewer.
+
+    All methods are called, and all signals emitted, in the main thread; work is done in one other thread.
+
+    Parameters
+    ----------
+    params : SegmentParams, optional
+        First parameters; the defaults if None.
+    view : ViewParams, optional
+        First way of showing results.
+    dispatch : callable, optional
+        Runs a function in the main thread; calls it at once, in the worker's thread, if None (for scripts and tests).
+    """
+
+    params_changed = Signal(SegmentParams, SegmentParams)
+    """(new, old) after any change of parameters, once for each call that changes some."""
+    view_changed = Signal(ViewParams, ViewParams)
+    """(new, old) after a change of how results are shown."""
+    input_changed = Signal(object)
+    """The new ImageInput or None."""
+    started = Signal()
+    """A computation begins after an idle time."""
+    progressed = Signal(float, str)
+    """Share done, 0 to 1, and what is being done."""
+    solved = Signal(SolveResult)
+    """A new result."""
+    failed = Signal(Exception)
+    """A computation failed."""
+    cancelled = Signal()
+    """A computation was cancelled by the user."""
+    idle = Signal()
+    """Nothing runs or waits any more."""
+
+    def __init__(
+        self,
+        params: SegmentParams | None = None,
+        view: ViewParams | None = None,
+        *,
+        dispatch: Dispatch | None = None,
+    ) -> None:
+        self._params = params or SegmentParams()
+        self._view = view or ViewParams()
+        self._inputs: ImageInput | None = None
+        self._result: SolveResult | None = None
+        self._pipeline = Pipeline()
+        self._dispatch: Dispatch = dispatch or (lambda function: function())
+        self._scheduler: Scheduler[SolveRequest, SolveResult] = Scheduler(
+            self._solve,
+            supersedes=_supersedes,
+            dispatch=self._dispatch,
+            on_result=self._on_result,
+            on_error=lambda request, error: self.failed.emit(error),
+            on_cancelled=lambda request: self.cancelled.emit(),
+            on_idle=self.idle.emit,
+        )
+
+    @property
+    def params(self) -> SegmentParams:
+        """The parameters; replace them with :meth:`update`."""
+        return self._params
+
+    @property
+    def view(self) -> ViewParams:
+        """How results are shown; replace it with :meth:`update_view`."""
+        return self._view
+
+    @property
+    def inputs(self) -> ImageInput | None:
+        """What is to be segmented."""
+        return self._inputs
+
+    @property
+    def result(self) -> SolveResult | None:
+        """The latest result for the present image, if there is one."""
+        return self._result
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a computation runs or waits."""
+        return self._scheduler.is_busy
+
+    def update(self, **changes: Any) -> None:
+        """Change parameters; recompute if live and there is a result to keep up to date.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a name is unknown or a value is out of bounds; nothing is changed then.
+        """
+        self.replace(self._params.updated(**changes))
+
+    def replace(self, params: SegmentParams) -> None:
+        """Set all parameters at once, as :meth:`update` does."""
+        old = self._params
+        if params == old:
+            return
+        self._params = params
+        self.params_changed.emit(params, old)
+        self._follow()
+
+    def reset(self) -> None:
+        """Go back to the default parameters; model and device stay."""
+        self.replace(SegmentParams(model=self._params.model, device=self._params.device))
+
+    def update_view(self, **changes: Any) -> None:
+        """Change how results are shown; switching to live catches up with changed parameters."""
+        old = self._view
+        new = ViewParams(**{**old.model_dump(), **changes})
+        if new == old:
+            return
+        self._view = new
+        self.view_changed.emit(new, old)
+        if new.live and not old.live:
+            self._follow()
+
+    def set_input(self, inputs: ImageInput | None) -> None:
+        """Set what is segmented; another plane or region of the same image is recomputed if live."""
+        old = self._inputs
+        if old is inputs:
+            return
+        self._inputs = inputs
+        if self._result is not None and (inputs is None or inputs.source != self._result.inputs.source):
+            self._result = None
+        if inputs is None or (old is not None and inputs.source != old.source):
+            self._scheduler.cancel()
+        self.input_changed.emit(inputs)
+        self._follow()
+
+    def segment(self) -> None:
+        """Compute superpixels of the present input with the present parameters.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no input.
+        """
+        if self._inputs is None:
+            raise RuntimeError("There is no image to segment; set_input first.")
+        was_idle = not self._scheduler.is_busy
+        self._scheduler.submit(SolveRequest(self._inputs, self._params))
+        if was_idle:
+            self.started.emit()
+
+    def cancel(self) -> None:
+        """Stop what runs or waits; `cancelled` follows."""
+        self._scheduler.cancel()
+
+    def close(self) -> None:
+        """Stop the worker; no signal follows."""
+        self._scheduler.close()
+
+    def _follow(self) -> None:
+        """Recompute when live and a result of the present image is out of date."""
+        if not self._view.live or self._inputs is None:
+            return
+        if self._result is None and not self._scheduler.is_busy:
+            return
+        if self._result is not None and not self._scheduler.is_busy:
+            wanted = stage_keys(self._inputs, self._params)
+            if stage_keys(self._result.inputs, self._result.params) == wanted:
+                return
+        self.segment()
+
+    def _solve(self, job: Job[SolveRequest]) -> SolveResult:
+        def progress(share: float, text: str) -> None:
+            self._dispatch(lambda: self._on_progress(job, share, text))
+
+        request = job.request
+        return self._pipeline.run(request.inputs, request.params, cancel=job.cancel, progress=progress)
+
+    def _on_progress(self, job: Job[SolveRequest], share: float, text: str) -> None:
+        if not job.cancel[0]:
+            self.progressed.emit(share, text)
+
+    def _on_result(self, request: SolveRequest, result: SolveResult) -> None:
+        if self._inputs is not None and request.inputs.source == self._inputs.source:
+            self._result = result
+            self.solved.emit(result)
+
+
+def _supersedes(new: SolveRequest, old: SolveRequest) -> bool:
+    """Say whether the network, which takes longest, would have to run for nothing."""
+    keys_new, keys_old = stage_keys(new.inputs, new.params), stage_keys(old.inputs, old.params)
+    return keys_new["network"] != keys_old["network"]
+
+
+def warm_up() -> None:
+    """Load compiled code and torch, and run each stage once on a tiny image; for a thread of its own at start."""
+    import numpy as np
+
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:8] = 255
+    inputs = ImageInput(image, source=None, key=None)
+    Pipeline().run(inputs, SegmentParams(n_segments=4))
