@@ -65,7 +65,7 @@ class SegmentParams(BaseModel):
     device: Device = _param(
         "auto",
         "Device",
-        "Where the network runs. 'auto' takes a GPU when there is one. The result does not depend on it, only the time.",
+        "Where the network runs. 'auto' takes a GPU when there is one. The result is the same, only the time differs.",
         Control("network", choices=("Automatic", "CPU", "GPU (CUDA)", "GPU (Apple)")),
     )
     n_segments: int = _param(

@@ -5,12 +5,12 @@ order in which pixels are visited.
 
 Scheme
 ------
-First-order upwind differences between frozen pixels of one label (Sethian 1996, doi:10.1073/pnas.93.4.1591), an untidy
-bucket queue, and blocks. A large image is cut into blocks that fit the processor's cache; each is marched alone, the
-blocks in parallel. Then fronts are compared across the seams: where one would have taken a pixel earlier, the label that
-lost it is reopened from that time on and the march goes on there, until no front can take anything. The blocks depend on
-the image and the number of labels alone, and the repair is sequential, so the result does not depend on the number of
-threads.
+First-order upwind differences between frozen pixels of one label (Sethian 1996, doi:10.1073/pnas.93.4.1591), an
+untidy bucket queue, and blocks. A large image is cut into blocks that fit the processor's cache; each is marched alone,
+the blocks in parallel. Then fronts are compared across the seams: where one would have taken a pixel earlier, the label
+that lost it is reopened from that time on and the march goes on there, until no front can take anything. The blocks
+depend on the image and the number of labels alone, and the repair is sequential, so the result does not depend on the
+number of threads.
 """
 
 import itertools

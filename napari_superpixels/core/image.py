@@ -3,7 +3,8 @@
 Rules
 -----
 - Grey: scaled from its 0.1 to its 99.9 percentile; to the network it is three equal channels.
-- RGB: 8-bit is divided by 255; floats in [0, 1] stay; anything else is scaled by its joint percentiles. Alpha is dropped.
+- RGB: 8-bit is divided by 255; floats in [0, 1] stay; anything else is scaled by its joint percentiles. Alpha is
+  dropped.
 - Multi-channel: each channel is scaled by its own percentiles. The network sees two channels as (first, second, mean),
   three as they are, and more as their first three principal components, each scaled by its percentiles.
 """

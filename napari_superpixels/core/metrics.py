@@ -21,7 +21,7 @@ _jit: Any = nb.njit(nogil=True, cache=True)
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Measures of one superpixel image; shares lie in [0, 1], and those against ground truth are means over annotators."""
+    """Measures of one superpixel image; shares lie in [0, 1], those against ground truth are means over annotators."""
 
     n_superpixels: int
     """Number of labels that occur."""

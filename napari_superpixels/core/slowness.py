@@ -137,7 +137,7 @@ def label_slowness(
     contrast = regularity_contrast(regularity)
     if law == "exponential":
         deviation = features.reshape(-1, features.shape[-1]).std(axis=0)
-        features = features / np.where(deviation > 0, deviation, 1).astype(np.float32)
+        features = (features / np.where(deviation > 0, deviation, 1)).astype(np.float32)
         contrast = contrast**0.5
     packed, quantum = _pack(features, boundary)
     edge = edge_weight * contrast / _FULL_SCALE
