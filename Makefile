@@ -1,7 +1,10 @@
 # make demo [ARGS="--screenshot demo.png"]   set everything up and open napari on a segmented sample
 # make test [ARGS="-k seeds"]                set everything up and run every check
 
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell command -v $(name))))
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell command -v $(name) 2>/dev/null)))
+ifeq ($(PYTHON),)
+$(error Python 3.11 or newer is needed, and none is on the path)
+endif
 VENV ?= .venv
 BIN = $(VENV)/bin
 

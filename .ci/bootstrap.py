@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
@@ -152,7 +152,7 @@ class Environment:
         self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         self.stamp = folder / "installed.json"
         self.extras = extras
-        state = hashlib.sha256(str(ROOT).encode())
+        state = hashlib.sha256()
         for name in ("pyproject.toml", "constraints.txt"):
             state.update((ROOT / name).read_bytes())
         self.state = state.hexdigest()
@@ -173,16 +173,20 @@ class Environment:
         pip = [str(self.python), "-m", "pip", "install"]
         _run([*pip, "--upgrade", "pip"])
         _run([*pip, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{','.join(sorted(extras))}]"])
-        self.stamp.write_text(json.dumps({"state": self.state, "extras": sorted(extras)}), encoding="utf-8")
+        stamp = {"state": self.state, "extras": sorted(extras), "folder": str(self.folder)}
+        self.stamp.write_text(json.dumps(stamp), encoding="utf-8")
 
     def _works(self) -> bool:
-        return _succeeds([str(self.python), "-m", "pip", "--version"])
+        moved = self._read_stamp().get("folder", str(self.folder)) != str(self.folder)
+        return not moved and _succeeds([str(self.python), "-m", "pip", "--version"])
 
     def _installed_extras(self) -> set[str]:
-        if not self.stamp.exists():
-            return set()
-        stamp = json.loads(self.stamp.read_text(encoding="utf-8"))
-        return set(stamp["extras"]) if stamp["state"] == self.state else set()
+        stamp = self._read_stamp()
+        return set(stamp["extras"]) if stamp.get("state") == self.state else set()
+
+    def _read_stamp(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.stamp.read_text(encoding="utf-8")) if self.stamp.exists() else {}
+        return found
 
 
 def _has_display() -> bool:

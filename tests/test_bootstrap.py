@@ -30,7 +30,7 @@ def commands(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[lis
     def run(command: list[str], variables: dict[str, str] | None = None) -> None:
         ran.append(command)
         if command[1:3] == ["-m", "venv"]:
-            Path(command[-1]).mkdir()
+            Path(command[-1]).mkdir(exist_ok=True)
 
     monkeypatch.setattr(bootstrap, "_run", run)
     monkeypatch.setattr(bootstrap, "_succeeds", lambda command: Path(command[0]).parent.parent.is_dir())
@@ -65,6 +65,15 @@ def test_changed_declaration_installs_again(bootstrap: ModuleType, commands: lis
     install(bootstrap, {"all"})
     (bootstrap.ROOT / name).write_text("# changed\n")
     assert install(bootstrap, {"all"})
+
+
+def test_moved_environment_is_made_anew(bootstrap: ModuleType, commands: list[list[str]]) -> None:
+    install(bootstrap, {"all"})
+    (bootstrap.ROOT / "venv").rename(bootstrap.ROOT / "moved")
+    environment = bootstrap.Environment(bootstrap.ROOT / "moved", {"all"})
+    assert not environment.is_ready()
+    environment.install(sys.executable)
+    assert "--clear" in commands[-3]
 
 
 def test_failed_installation_is_repeated(
