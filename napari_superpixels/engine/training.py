@@ -1,7 +1,6 @@
 """Training sets: images with ground truth become images with superpixel targets, and a network learns from them."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np

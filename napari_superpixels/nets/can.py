@@ -4,7 +4,7 @@ Source: Q. Chen, J. Xu, V. Koltun, "Fast Image Processing with Fully-Convolution
 arXiv:1709.00643.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -74,14 +74,7 @@ class AdaptiveNorm(nn.Module):
         norm = self.norm
         # b goes into BN's own scale and shift: one pass over the maps less than b * BN(x), forwards and backwards.
         normalised = functional.batch_norm(
-            x,
-            norm.running_mean,
-            norm.running_var,
-            self.b * norm.weight,
-            self.b * norm.bias,
-            self.training,
-            norm.momentum,
-            norm.eps,
+            x, norm.running_mean, norm.running_var, self.b * norm.weight, self.b * norm.bias, training=self.training
         )  # (N, C, H, W)
         return torch.addcmul(normalised, x, self.a)
 
@@ -116,6 +109,12 @@ class CAN(nn.Module):
         self._init_identity()
 
     @property
+    def layers(self) -> list[tuple[nn.Conv2d, AdaptiveNorm]]:
+        """Each 3x3 convolution with its normalisation, from the input on."""
+        convs, norms = cast("list[nn.Conv2d]", self.convs), cast("list[AdaptiveNorm]", self.norms)
+        return list(zip(convs, norms, strict=True))
+
+    @property
     def parameter_count(self) -> int:
         """Number of learned values."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -133,7 +132,7 @@ class CAN(nn.Module):
         Tensor
             Shape (N, total_channels, H, W): the flattened image, not clipped, then the boundary logit if there is one.
         """
-        for conv, norm in zip(self.convs, self.norms, strict=True):
+        for conv, norm in self.layers:
             x = self.activation(norm(conv(x)))  # (N, width, H, W)
         out: Tensor = self.head(x)  # (N, total_channels, H, W)
         return out
@@ -143,13 +142,13 @@ class CAN(nn.Module):
         # The maps that do not carry the input start as random filters of it: were they all zero, neither they nor
         # the head's weights on them would ever receive a gradient.
         channels = self.config.in_channels
-        for index, conv in enumerate(self.convs):
+        for index, (conv, _) in enumerate(self.layers):
             if index > 0:
                 nn.init.zeros_(conv.weight)
             conv.weight[:channels] = 0.0
             for i in range(channels if index == 0 else self.config.width):
                 conv.weight[i, i, 1, 1] = 1.0
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        head = torch.zeros_like(self.head.weight)  # (total_channels, width, 1, 1)
         for i in range(self.config.out_channels):
-            self.head.weight[i, i, 0, 0] = 1.0
+            head[i, i] = 1.0
+        self.head.load_state_dict({"weight": head, "bias": torch.zeros(self.config.total_channels)})

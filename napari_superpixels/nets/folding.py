@@ -1,5 +1,7 @@
 """Folding of the adaptive normalisation into the convolutions, which makes inference plain convolutions."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -26,9 +28,14 @@ class FoldedCAN(nn.Module):
         self.activation = nn.LeakyReLU(config.negative_slope, inplace=True)
         self.head = nn.Conv2d(config.width, config.total_channels, 1)
 
+    @property
+    def layers(self) -> list[nn.Conv2d]:
+        """The 3x3 convolutions, from the input on."""
+        return list(cast("list[nn.Conv2d]", self.convs))
+
     def forward(self, x: Tensor) -> Tensor:
         """Flatten a batch of shape (N, in_channels, H, W); returns (N, total_channels, H, W) as the CAN does."""
-        for conv in self.convs:
+        for conv in self.layers:
             x = self.activation(conv(x))  # (N, width, H, W)
         out: Tensor = self.head(x)  # (N, total_channels, H, W)
         return out
@@ -51,17 +58,19 @@ def fold(network: CAN) -> FoldedCAN:
     FoldedCAN
         In evaluation mode, on the same device, in channels-last format, without gradients.
     """
-    folded = FoldedCAN(network.config).to(next(network.parameters()).device)
-    for source, norm, target in zip(network.convs, network.norms, folded.convs, strict=True):
+    folded = FoldedCAN(network.config)
+    for (source, norm), target in zip(network.layers, folded.layers, strict=True):
         scale, shift = _affine(norm)
-        target.weight.copy_(source.weight * scale[:, None, None, None])
-        target.bias.copy_(shift)
+        weight = source.weight * scale[:, None, None, None]  # (width, C, 3, 3)
+        target.load_state_dict({"weight": weight, "bias": shift})
     folded.head.load_state_dict(network.head.state_dict())
-    return folded.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    folded.to(device=network.head.weight.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return folded.requires_grad_(False).eval()
 
 
 def _affine(norm: AdaptiveNorm) -> tuple[Tensor, Tensor]:
     """Return scale and shift, each of shape (C,), of the normalisation with its running statistics."""
     statistics = norm.norm
-    gain = norm.b * statistics.weight / torch.sqrt(statistics.running_var + statistics.eps)  # (C,)
-    return norm.a + gain, norm.b * statistics.bias - gain * statistics.running_mean
+    mean, variance = statistics.get_buffer("running_mean"), statistics.get_buffer("running_var")  # (C,), (C,)
+    gain = norm.b * statistics.weight / torch.sqrt(variance + statistics.eps)  # (C,)
+    return norm.a + gain, norm.b * statistics.bias - gain * mean

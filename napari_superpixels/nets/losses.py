@@ -26,7 +26,8 @@ def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: flo
     form : {"anisotropic", "isotropic", "squared"}
         |dx| + |dy|; sqrt(dx^2 + dy^2); or dx^2 + dy^2, with forward differences that are 0 at the far border.
     epsilon : float
-        Keeps the gradient of the isotropic form finite where the image is flat: sqrt(dx^2 + dy^2 + epsilon^2) - epsilon.
+        Keeps the gradient of the isotropic form finite where the image is flat; the form then is
+        sqrt(dx^2 + dy^2 + epsilon^2) - epsilon.
 
     Returns
     -------
