@@ -1,0 +1,52 @@
+"""The command line: ``napari-superpixels``. Commands import what they need when they run, so that help is quick."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_superpixels import __version__
+from napari_superpixels.params import SegmentParams
+
+app = typer.Typer(
+    name="napari-superpixels",
+    help="Superpixels that follow the objects of an image.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-superpixels {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Superpixels that follow the objects of an image."""
+
+
+@app.command()
+def demo(
+    image: Annotated[
+        Path | None, typer.Option(help="Image to open; a sample that comes with the program by default.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Name of an installed model, a model file, or 'none' for the raw image.")
+    ] = SegmentParams.model_fields["model"].default,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Save a picture of the window as soon as it shows a result, and leave."),
+    ] = None,
+) -> None:
+    """Open napari on an image, segmented."""
+    from napari_superpixels.plugin.demo import run_demo
+
+    raise typer.Exit(run_demo(image=image, model=None if model == "none" else model, screenshot=screenshot))
