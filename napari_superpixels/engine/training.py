@@ -19,7 +19,7 @@ class TargetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    n_segments: int = Field(400, ge=1)
+    n_segments: int = Field(100, ge=1)
     """Superpixels per image and annotator; more where the ground truth has more connected parts."""
     color_weight: float = Field(0.1, ge=0)
     """Colour weight of the quadratic slowness law."""

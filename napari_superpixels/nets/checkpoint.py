@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,16 +64,14 @@ def save_model(path: str | Path, network: CAN, card: ModelCard | None = None) ->
     )
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     data = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WriteError(f"The model cannot be written to {path}: {error.strerror or error}.") from error
 
