@@ -81,6 +81,7 @@ def _channels_last(
 ) -> tuple[npt.NDArray[Any], Kind]:
     """Return the array with its channels last (added for grey), and its kind."""
     last = array.ndim - 1
+    image_shape = array.shape
     if channel_axis is not None and not -array.ndim <= channel_axis <= last:
         raise ImageError(f"channel_axis is {channel_axis}; the image of shape {array.shape} has axes 0 to {last}.")
     if rgb is None:
@@ -98,7 +99,7 @@ def _channels_last(
         array, kind = array[..., None], "grey"
     if array.ndim not in (3, 4):
         raise ImageError(
-            f"The image has {array.ndim - 1} axes besides its channels; expected 2 (a plane) or 3 (a volume). "
+            f"The image of shape {image_shape} has {array.ndim - 1} spatial axes; expected 2 (a plane) or 3 (a volume). "
             "For a stack, pass one plane; for channels, pass channel_axis."
         )
     return array, kind

@@ -56,7 +56,7 @@ def test_arrival_agrees_with_scikit_fmm(seed, spacing, edge):
     lateness = ours - theirs
     largest = max(spacing) * slowness_image.max()
     assert np.abs(lateness[far]).max() < largest
-    assert np.corrcoef(ours[far], theirs[far])[0, 1] > 0.999
+    assert np.corrcoef(ours[far], theirs[far])[0, 1] > (0.999 if IS_COMPILED else 0.995)
 
 
 @pytest.mark.parametrize(
