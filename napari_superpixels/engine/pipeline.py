@@ -131,7 +131,7 @@ class Pipeline:
             return value
 
         network = self._network(keys["network"], inputs, params, cancel, report, ran)
-        _check_mask(inputs, network.unit)
+        _check_fit(inputs, network.unit)
         start = time.perf_counter()
         report(_NETWORK_SHARE, "Comparing colours")
         features = stage("features", lambda: _features(network, params))
@@ -171,7 +171,7 @@ class Pipeline:
 def _run_network(
     inputs: ImageInput, params: SegmentParams, cancel: npt.NDArray[np.uint8], report: Progress
 ) -> NetworkOutput:
-    unit = unit_image(inputs.pixels, channel_axis=inputs.channel_axis, rgb=inputs.rgb)
+    unit = unit_image(inputs.read_pixels(), channel_axis=inputs.channel_axis, rgb=inputs.rgb)
     check_cancelled(cancel)
     if params.model is None:
         return NetworkOutput(unit, None, None, "", "", 0.0)
@@ -260,8 +260,12 @@ def _arrival(
     return march_from(slowness, seeds, cancel=cancel)
 
 
-def _check_mask(inputs: ImageInput, unit: UnitImage) -> None:
+def _check_fit(inputs: ImageInput, unit: UnitImage) -> None:
+    """Check that what came with the image fits it."""
     shape = unit.pixels.shape[:-1]
+    spacing = inputs.spacing
+    if spacing is not None and (len(spacing) != len(shape) or not all(0 < h < np.inf for h in spacing)):
+        raise ValueError(f"spacing must be {len(shape)} finite numbers above 0, one for each axis; received {spacing}")
     if inputs.mask is None:
         return
     if inputs.mask.shape != shape:

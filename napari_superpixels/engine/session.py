@@ -143,10 +143,12 @@ class Session:
         self._inputs = inputs
         if self._result is not None and (inputs is None or inputs.source != self._result.inputs.source):
             self._result = None
-        if inputs is None or (old is not None and inputs.source != old.source):
+        is_same_image = inputs is not None and old is not None and inputs.source == old.source
+        if not is_same_image:
             self._scheduler.cancel()
         self.input_changed.emit(inputs)
-        self._follow()
+        if is_same_image:
+            self._follow()
 
     def segment(self) -> None:
         """Compute superpixels of the present input with the present parameters.

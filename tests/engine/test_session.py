@@ -1,0 +1,160 @@
+"""The session's signals: one for each change, and a recomputation only when there is something to keep up to date."""
+
+import threading
+
+import numpy as np
+import pytest
+from psygnal.testing import assert_emitted_once_with, assert_not_emitted
+from pydantic import ValidationError
+
+from napari_superpixels.engine.resolve import ImageInput
+from napari_superpixels.engine.session import Session
+from napari_superpixels.params import SegmentParams
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+RAW = SegmentParams(model=None, n_segments=12)
+WAIT = 20.0
+
+
+def given(source="a", key="a", pixels=IMAGE):
+    return ImageInput(pixels, source=source, key=key)
+
+
+class Watched(Session):
+    """A session that keeps what it emitted and can be waited for."""
+
+    def __init__(self):
+        super().__init__(RAW)
+        self.results, self.errors, self.n_cancelled = [], [], 0
+        self.is_idle = threading.Event()
+        self.solved.connect(self.results.append)
+        self.failed.connect(self.errors.append)
+        self.cancelled.connect(self.count_cancelled)
+        self.idle.connect(self.is_idle.set)
+
+    def count_cancelled(self):
+        self.n_cancelled += 1
+
+    def wait(self):
+        assert self.is_idle.wait(WAIT)
+        self.is_idle.clear()
+
+
+@pytest.fixture
+def session():
+    session = Watched()
+    yield session
+    session.close()
+
+
+def test_one_update_is_one_signal(session):
+    expected = RAW.updated(n_segments=20, regularity=0.3)
+    with assert_emitted_once_with(session.params_changed, expected, RAW):
+        session.update(n_segments=20, regularity=0.3)
+
+
+def test_the_same_value_is_no_signal(session):
+    with assert_not_emitted(session.params_changed):
+        session.update(n_segments=12)
+
+
+@pytest.mark.parametrize("changes", [{"n_segments": 0}, {"regularity": 2}, {"law": "none"}, {"colour_weight": 1}])
+def test_a_bad_value_changes_nothing(session, changes):
+    with assert_not_emitted(session.params_changed), pytest.raises(ValidationError):
+        session.update(**changes)
+    assert session.params == RAW
+
+
+def test_nothing_runs_before_the_first_segment(session):
+    session.set_input(given())
+    session.update(n_segments=20)
+    assert not session.is_busy
+    assert session.result is None
+
+
+def test_live_follows_the_parameters(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update(n_segments=20)
+    session.wait()
+    assert [result.n_segments for result in session.results] == [12, 20]
+    assert session.result is session.results[-1]
+
+
+def test_without_live_nothing_follows_until_it_is_switched_on(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update_view(live=False)
+    session.update(n_segments=20)
+    assert not session.is_busy
+    session.update_view(live=True)
+    session.wait()
+    assert session.result.n_segments == 20
+
+
+def test_a_view_mode_computes_nothing(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update_view(view_mode="filled")
+    assert not session.is_busy
+
+
+def test_another_plane_of_the_image_is_followed(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.set_input(given(key="plane 2", pixels=IMAGE[::-1]))
+    session.wait()
+    assert session.result.inputs.key == "plane 2"
+
+
+def test_another_image_waits_for_the_button(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.set_input(given(source="b", key="b"))
+    assert session.result is None
+    assert not session.is_busy
+
+
+def test_the_result_of_an_image_left_meanwhile_is_dropped(session):
+    session.set_input(given(pixels=np.zeros((600, 600), np.uint8)))
+    session.segment()
+    session.set_input(given(source="b", key="b"))
+    session.wait()
+    assert session.results == []
+
+
+def test_cancel_says_so(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((2000, 2000))))
+    session.segment()
+    session.cancel()
+    session.wait()
+    assert session.n_cancelled == 1
+    assert session.results == []
+
+
+def test_a_failure_is_one_signal_and_the_session_lives_on(session):
+    session.set_input(given())
+    session.update(n_segments=1_000_000)
+    session.segment()
+    session.wait()
+    assert "2000" in str(session.errors[0])
+    session.update(n_segments=5)
+    session.segment()
+    session.wait()
+    assert session.result.n_segments == 5
+
+
+def test_reset_keeps_model_and_device(session):
+    session.update(regularity=0.9, device="cpu")
+    session.reset()
+    assert session.params == SegmentParams(model=None, device="cpu")
+
+
+def test_segment_without_an_image_is_refused(session):
+    with pytest.raises(RuntimeError, match="no image"):
+        session.segment()
