@@ -1,8 +1,10 @@
 """The rules of the house: who may import what, how long a module may be, how long the import may take."""
 
 import ast
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,28 @@ def test_room_works_without_windows(room: str) -> None:
         f"for name in {names}: importlib.import_module(name)\n"
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_every_imported_package_is_declared() -> None:
+    imported = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    distributions = packages_distributions()
+    declared = {
+        re.split(r"[^\w.-]", requirement)[0].lower()
+        for requirement in requires("napari-superpixels") or ()
+        if "extra ==" not in requirement
+    }
+    undeclared = {
+        name
+        for name in imported - sys.stdlib_module_names - {"napari_superpixels"}
+        if not declared & {distribution.lower() for distribution in distributions.get(name, ())}
+    }
+    assert not undeclared
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
