@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_superpixels import __version__
+from napari_superpixels.cli.segment import segment
 from napari_superpixels.params import SegmentParams
 
 app = typer.Typer(
@@ -31,6 +32,9 @@ def _main(
     ] = False,
 ) -> None:
     """Superpixels that follow the objects of an image."""
+
+
+app.command()(segment)
 
 
 @app.command()

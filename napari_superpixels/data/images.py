@@ -1,0 +1,287 @@
+"""Reading of image files: TIFF (tifffile), PNG and JPEG (Pillow), with the meaning of every axis.
+
+Pixels are kept as they are stored. A photograph's EXIF orientation is not applied, because napari does not apply it
+either: labels must lie on the pixels that they were made from.
+"""
+
+import contextlib
+import math
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, ImageSequence
+
+from napari_superpixels.errors import ImageError, ReadError
+
+#: Suffixes of the files that a folder is searched for.
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_JPEG_START = b"\xff\xd8\xff"
+_DAMAGE = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
+_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25400.0}
+_EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A plane or volume of a file, ready to be segmented."""
+
+    array: npt.NDArray[Any]
+    """(M, N) or (P, M, N), with channels along `channel_axis` or, where `rgb`, last."""
+    channel_axis: int | None
+    """Axis of the channels; None for grey."""
+    rgb: bool | None
+    """Whether the channels are RGB(A); None where that is to be guessed from the shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """The content of an image file."""
+
+    array: npt.NDArray[Any]
+    """All pixels, one array axis per letter of `axes`."""
+    axes: str
+    """Meaning of each axis: Y, X, Z (depth), T (time), C (channels), S (RGB(A) samples), others for any stack."""
+    rgb: bool | None
+    """Whether axis S holds RGB(A); None where that is to be guessed from the shape."""
+    pixel_size: dict[str, float] = field(default_factory=dict)
+    """Size of a pixel along the axes Z, Y and X, as far as the file tells."""
+    pixel_unit: str = ""
+    """Unit of `pixel_size`, for example "µm"; "" where unknown."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about the file."""
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis of the channels or RGB(A) samples; None for grey."""
+        found = self.axes.find("S") if "S" in self.axes else self.axes.find("C")
+        return None if found < 0 else found
+
+    @property
+    def stack_axes(self) -> str:
+        """The axes besides Y, X and the channels."""
+        channel = self.channel_axis
+        return "".join(letter for i, letter in enumerate(self.axes) if letter not in "YX" and i != channel)
+
+    def with_channel_axis(self, axis: int) -> "ImageFile":
+        """Return the image with the channels along another axis; the last two of the others become Y and X.
+
+        Raises
+        ------
+        ImageError
+            If there is no such axis, or fewer than two others.
+        """
+        if not -self.array.ndim <= axis < self.array.ndim or self.array.ndim < 3:
+            raise ImageError(
+                f"channel axis {axis} does not fit the image's shape {self.array.shape}; give one of its axes, "
+                "counted from 0, that leaves two others, or leave the option out."
+            )
+        axis %= self.array.ndim
+        others = [letter if letter not in "YXCS" else "Q" for i, letter in enumerate(self.axes) if i != axis]
+        others[-2:] = "YX"
+        return replace(self, axes="".join([*others[:axis], "C", *others[axis:]]), rgb=None)
+
+    def planes(self, *, volume: bool = False) -> tuple[tuple[int, ...], list[Plane]]:
+        """Split a stack into what is segmented by itself.
+
+        Parameters
+        ----------
+        volume : bool
+            Whether to keep the last axis of the stack, so that 3-D volumes come out.
+
+        Returns
+        -------
+        shape : tuple of int
+            Shape of the stack; () where there is one plane or volume.
+        planes : list of Plane
+            Planes or volumes, in the order of the stack.
+
+        Raises
+        ------
+        ImageError
+            If a volume is wanted of an image without a third axis.
+        """
+        stack = self.stack_axes
+        if volume and not stack:
+            raise ImageError(
+                f"The image of shape {self.array.shape} (axes {self.axes}) is one plane, no volume; leave out the "
+                "option for volumes."
+            )
+        loops = stack[:-1] if volume else stack
+        where = [self.axes.index(letter) for letter in loops]
+        array = np.moveaxis(self.array, where, range(len(where)))
+        axes = "".join(letter for i, letter in enumerate(self.axes) if i not in where)
+        shape = array.shape[: len(where)]
+        channel = None if self.channel_axis is None else axes.index(self.axes[self.channel_axis])
+        flat = array.reshape(-1, *array.shape[len(where) :])
+        return shape, [Plane(pixels, channel, self.rgb) for pixels in flat]
+
+
+def read_image(path: str | Path) -> ImageFile:
+    """Read a TIFF, PNG or JPEG file; its content decides, not its suffix.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    ImageFile
+        Pixels with their axes: palettes are turned into RGB, OME, ImageJ and plain TIFF keep their stacks and channels.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, it is of another kind, damaged or animated, or cannot be decoded.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise ReadError("there is no such file; check its name and folder.") from None
+    except IsADirectoryError:
+        raise ReadError("this is a folder; expected a TIFF, PNG or JPEG file.") from None
+    except OSError as error:
+        raise ReadError(f"the file cannot be opened: {error.strerror or error}.") from error
+    if not start:
+        raise ReadError("the file is empty (0 bytes); copy it again from where it came.")
+    if start.startswith(_TIFF_STARTS):
+        read = _read_tiff
+    elif start.startswith((_PNG_START, _JPEG_START)):
+        read = _read_picture
+    else:
+        raise ReadError("this is no TIFF, PNG or JPEG image; convert it to one of these first.")
+    try:
+        return read(path)
+    except _DAMAGE as error:
+        raise ReadError(f"the file is damaged or incomplete ({error}); copy or export it again.") from error
+
+
+def _read_tiff(path: Path) -> ImageFile:
+    with tifffile.TiffFile(path) as file:
+        if not file.series:
+            raise ReadError("the TIFF file holds no image; export it again.")
+        series = file.series[0]
+        array, axes = _tiff_pixels(path, series), series.axes
+        notes = () if len(file.series) == 1 else (f"The file holds {len(file.series)} images; the first is used.",)
+        page = series.keyframe
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+            array = np.moveaxis(page.colormap[:, array] >> 8, 0, -1).astype(np.uint8)
+            axes += "S"
+        sizes, unit = _tiff_pixel_size(file, page)
+        is_rgb_photometric = page.photometric in (
+            tifffile.PHOTOMETRIC.RGB,
+            tifffile.PHOTOMETRIC.YCBCR,
+            tifffile.PHOTOMETRIC.PALETTE,
+        )
+    if array.ndim == 3 and axes[0] in "QI" and array.shape[-1] in (3, 4) and array.shape[0] > 4:
+        axes, is_rgb_photometric = "YXS", True  # colours written without saying so
+    if "Y" not in axes or "X" not in axes:
+        raise ReadError(f"the TIFF file has the axes {axes} and shape {array.shape}; expected at least a plane (Y, X).")
+    samples = axes.find("S")
+    rgb = samples >= 0 and is_rgb_photometric and array.shape[samples] in (3, 4)
+    if rgb:
+        array, axes = np.moveaxis(array, samples, -1), axes.replace("S", "") + "S"
+    return ImageFile(array, axes, rgb, sizes, unit, notes)
+
+
+def _tiff_pixels(path: Path, series: tifffile.TiffPageSeries) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(series.asarray())
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+    # Compressions that tifffile leaves to an optional package, such as LZW, are decoded by Pillow's libtiff.
+    with Image.open(path) as picture:
+        frames = np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
+    if frames.size != math.prod(series.shape) or frames.dtype != series.dtype:
+        raise ReadError(
+            f"the file's compression ({series.keyframe.compression.name}) cannot be decoded here; save it as an "
+            "uncompressed or Deflate-compressed TIFF, or install the Python package imagecodecs."
+        )
+    return frames.reshape(series.shape)
+
+
+def _tiff_pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[dict[str, float], str]:
+    if file.is_ome and file.ome_metadata:
+        return _ome_pixel_size(file.ome_metadata)
+    if "XResolution" not in page.tags or "YResolution" not in page.tags:
+        return {}, ""
+    per_x, per_y = page.resolution
+    if not (0 < per_x < math.inf and 0 < per_y < math.inf):
+        return {}, ""
+    sizes = {"Y": 1 / per_y, "X": 1 / per_x}
+    imagej = file.imagej_metadata or {}
+    unit = {2: "inch", 3: "cm"}.get(int(page.resolutionunit), "") or str(imagej.get("unit", ""))
+    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unit)
+    if isinstance(imagej.get("spacing"), int | float) and imagej["spacing"] > 0:
+        sizes["Z"] = float(imagej["spacing"])
+    if not unit and sizes == {"Y": 1, "X": 1}:
+        return {}, ""
+    if unit in _MICROMETRES:
+        return {axis: size * _MICROMETRES[unit] for axis, size in sizes.items()}, "µm"
+    return sizes, unit
+
+
+def _ome_pixel_size(text: str) -> tuple[dict[str, float], str]:
+    pixels = next((node for node in ElementTree.fromstring(text).iter() if node.tag.endswith("}Pixels")), None)
+    sizes: dict[str, float] = {}
+    for axis in "ZYX" if pixels is not None else "":
+        assert pixels is not None
+        unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        with contextlib.suppress(TypeError, ValueError):
+            sizes[axis] = float(pixels.get(f"PhysicalSize{axis}", "")) * _MICROMETRES.get(unit, math.nan)
+    if not all(0 < size < math.inf for size in sizes.values()):
+        return {}, ""
+    return sizes, "µm" if sizes else ""
+
+
+def _read_picture(path: Path) -> ImageFile:
+    with _large_pictures_allowed(), Image.open(path) as picture:
+        n_frames = getattr(picture, "n_frames", 1)
+        if n_frames > 1 and picture.format == "PNG":
+            raise ReadError(
+                f"the PNG file is an animation of {n_frames} frames; expected one. Export the frame needed."
+            )
+        notes = ()
+        if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+            notes = (
+                "The photograph is stored turned or mirrored (EXIF orientation); "
+                "the labels fit the stored pixels, as napari shows them.",
+            )
+        mode = picture.mode
+        if mode in ("P", "PA"):
+            has_alpha = mode == "PA" or "transparency" in picture.info
+            picture = picture.convert("RGBA" if has_alpha else "RGB")
+        elif mode == "LA":
+            picture = picture.convert("L")
+        elif mode not in ("1", "L", "RGB", "RGBA", "I", "F") and not mode.startswith("I;16"):
+            picture = picture.convert("RGB")
+        array = np.asarray(picture)
+    rgb = array.ndim == 3
+    return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=notes)
+
+
+@contextlib.contextmanager
+def _large_pictures_allowed() -> Iterator[None]:
+    """Read scans of 90 to 180 million pixels without Pillow's warning; say clearly that it refuses larger ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            yield
+        except Image.DecompressionBombError as error:
+            raise ReadError(f"the picture is too large for its format ({error}); save it as TIFF.") from error

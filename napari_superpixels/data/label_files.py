@@ -1,0 +1,148 @@
+"""Writing of labels and overlays: whole files or none, with the recipe inside."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, PngImagePlugin
+
+from napari_superpixels.errors import WriteError
+
+#: Entry of the file's metadata that holds the recipe.
+METADATA_KEY = "napari_superpixels"
+#: Largest label that a 16-bit PNG holds.
+MAX_PNG_LABEL = 65535
+
+_TIFF_SUFFIXES = (".tif", ".tiff")
+_CENTIMETRE = 1e4
+
+
+def write_labels(
+    path: str | Path,
+    labels: npt.NDArray[np.integer[Any]],
+    metadata: Mapping[str, Any],
+    *,
+    axes: str = "YX",
+    pixel_size: Mapping[str, float] | None = None,
+    pixel_unit: str = "",
+) -> None:
+    """Write labels, replacing the file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        ``.tif`` or ``.tiff`` for 32-bit, ``.png`` for 16-bit labels; its folder is made if missing.
+    labels : ndarray, integer
+        Labels, not negative; one array axis per letter of `axes`.
+    metadata : mapping
+        What JSON can hold; kept in the file, see :func:`read_metadata`.
+    axes : str
+        Meaning of each axis, Y and X last. A PNG holds one plane.
+    pixel_size : mapping, optional
+        Size of a pixel along the axes Z, Y, X; kept in a TIFF.
+    pixel_unit : str
+        Unit of `pixel_size`, "µm" or another name.
+
+    Raises
+    ------
+    WriteError
+        If the format cannot hold the labels or the file cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in _TIFF_SUFFIXES:
+        _write_tiff(path, labels, metadata, axes, dict(pixel_size or {}), pixel_unit)
+    elif suffix == ".png":
+        _write_png(path, labels, metadata)
+    else:
+        raise WriteError(f"Labels cannot be written as {suffix or 'a file without suffix'}; use .tif or .png.")
+
+
+def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Write an RGB picture of shape (M, N, 3) as PNG, as a whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    with _replacing(path) as part:
+        Image.fromarray(picture).save(part, format="PNG")
+
+
+def read_metadata(path: str | Path) -> dict[str, Any] | None:
+    """Return what :func:`write_labels` kept in a file; None where the file is not one of its own."""
+    path = Path(path)
+    try:
+        if path.suffix.lower() in _TIFF_SUFFIXES:
+            with tifffile.TiffFile(path) as file:
+                found = (file.shaped_metadata or ({},))[0].get(METADATA_KEY)
+        else:
+            with Image.open(path) as picture:
+                found = json.loads(picture.info.get(METADATA_KEY, "null"))
+    except (OSError, ValueError, KeyError, IndexError, SyntaxError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write_tiff(
+    path: Path,
+    labels: npt.NDArray[np.integer[Any]],
+    metadata: Mapping[str, Any],
+    axes: str,
+    pixel_size: dict[str, float],
+    pixel_unit: str,
+) -> None:
+    options: dict[str, Any] = {}
+    if {"X", "Y"} <= pixel_size.keys():
+        is_length = pixel_unit == "µm"
+        scale = _CENTIMETRE if is_length else 1.0
+        options["resolution"] = (scale / pixel_size["X"], scale / pixel_size["Y"])
+        options["resolutionunit"] = "CENTIMETER" if is_length else "NONE"
+    kept = {**metadata, "pixel_size": pixel_size, "pixel_unit": pixel_unit} if pixel_size else dict(metadata)
+    with _replacing(path) as part:
+        tifffile.imwrite(
+            part,
+            labels.astype(np.int32, copy=False),
+            compression="zlib",
+            photometric="minisblack",
+            metadata={"axes": axes, METADATA_KEY: kept},
+            **options,
+        )
+
+
+def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mapping[str, Any]) -> None:
+    if labels.ndim != 2:
+        raise WriteError(f"A PNG holds one plane; these labels have the shape {labels.shape}. Write TIFF instead.")
+    highest = int(labels.max(initial=0))
+    if highest > MAX_PNG_LABEL:
+        raise WriteError(f"A 16-bit PNG holds labels up to {MAX_PNG_LABEL}; these go to {highest}. Write TIFF instead.")
+    info = PngImagePlugin.PngInfo()
+    info.add_text(METADATA_KEY, json.dumps(dict(metadata)))
+    with _replacing(path) as part:
+        Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=info)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path` to write to; it takes the name when it is complete, or vanishes."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise WriteError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another folder, or make room or get the "
+            "permission."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

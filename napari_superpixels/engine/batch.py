@@ -1,0 +1,330 @@
+"""Segmentation of many image files, one after the other: resumable, and one bad file does not stop the rest."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from skimage.segmentation import find_boundaries
+
+from napari_superpixels import __version__
+from napari_superpixels.data.images import ImageFile, Plane, read_image
+from napari_superpixels.data.label_files import read_metadata, write_labels, write_picture
+from napari_superpixels.engine.pipeline import Pipeline, Progress, SolveResult
+from napari_superpixels.engine.resolve import ImageInput
+from napari_superpixels.engine.worklist import WorkItem
+from napari_superpixels.errors import CancelledError, ImageError, ReadError, SuperpixelsError, WriteError
+from napari_superpixels.nets.catalogue import find_model, read_header
+from napari_superpixels.params import SegmentParams
+
+Status = Literal["done", "skipped", "failed"]
+
+_LOG = logging.getLogger(__name__)
+_SCHEMA = 1
+_BOUNDARY_COLOR = (255, 220, 0)
+_SOLVING = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How every file of a batch is segmented."""
+
+    params: SegmentParams
+    """Parameters of the segmentation."""
+    channel_axis: int | None = None
+    """Axis of the channels in the file; None to take it from the file."""
+    volume: bool = False
+    """Whether stacks are segmented in 3-D instead of plane by plane."""
+    plane: int | None = None
+    """Index of the only plane (or volume) of a stack to segment, from 0; None for all."""
+    overwrite: bool = False
+    """Whether finished and foreign outputs are replaced."""
+    model_sha256: str = ""
+    """Hash of the model's file; see :func:`prepare`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one file."""
+
+    item: WorkItem
+    """The file."""
+    status: Status
+    """ "done"; "skipped" where a finished output of the same recipe was there; "failed"."""
+    error: str = ""
+    """Why it failed."""
+    n_segments: tuple[int, ...] = ()
+    """Number of superpixels of each plane."""
+    shape: tuple[int, ...] = ()
+    """Shape of the labels."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds of "network", "features" and "eikonal", over all planes."""
+    device: str = ""
+    """Where the network ran; "" without a model."""
+    seconds: float = 0.0
+    """Seconds for everything, with reading and writing."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about the input."""
+
+
+def prepare(recipe_params: SegmentParams, **options: Any) -> Recipe:
+    """Make a recipe, and check the model before any file is touched.
+
+    Raises
+    ------
+    CheckpointError
+        If the model is missing or its file is unusable.
+    """
+    if recipe_params.model is None:
+        return Recipe(recipe_params, **options)
+    path = find_model(recipe_params.model)
+    read_header(path)
+    return Recipe(recipe_params, model_sha256=hashlib.sha256(path.read_bytes()).hexdigest(), **options)
+
+
+def run_batch(
+    items: Sequence[WorkItem],
+    recipe: Recipe,
+    *,
+    cancel: npt.NDArray[np.uint8] | None = None,
+    progress: Callable[[WorkItem, float, str], None] | None = None,
+) -> Iterator[ItemResult]:
+    """Segment files, yielding after each one.
+
+    Parameters
+    ----------
+    items : sequence of WorkItem
+        From :func:`napari_superpixels.engine.worklist.plan_work`.
+    recipe : Recipe
+        From :func:`prepare`.
+    cancel : ndarray of shape (1,), uint8, optional
+        Set its element to 1, from any thread, to stop; what is finished stays.
+    progress : callable, optional
+        Called with the item, its share done from 0 to 1, and what is being done.
+
+    Raises
+    ------
+    CancelledError
+        If cancelled.
+    """
+    for item in items:
+        start = time.perf_counter()
+
+        def report(share: float, text: str, item: WorkItem = item) -> None:
+            if progress is not None:
+                progress(item, share, text)
+
+        try:
+            report(0.0, "Reading")
+            yield _segment_file(item, recipe, cancel, report, start)
+        except CancelledError:
+            raise
+        except (SuperpixelsError, ValueError) as error:
+            yield _failure(item, str(error), start)
+        except MemoryError as error:
+            yield _failure(item, f"not enough memory ({error}); segment a smaller image or plane by plane.", start)
+        except Exception as error:  # noqa: BLE001 - the next files are done whatever happens to this one
+            _LOG.debug("Unexpected failure with %s", item.source, exc_info=True)
+            yield _failure(item, f"unexpected {type(error).__name__}: {error}", start)
+
+
+def _failure(item: WorkItem, error: str, start: float) -> ItemResult:
+    return ItemResult(item, "failed", error, seconds=time.perf_counter() - start)
+
+
+def _segment_file(
+    item: WorkItem, recipe: Recipe, cancel: npt.NDArray[np.uint8] | None, report: Progress, start: float
+) -> ItemResult:
+    identity = _identity(item, recipe)
+    if _is_finished(item, recipe, identity):
+        return ItemResult(item, "skipped", seconds=time.perf_counter() - start)
+    image = read_image(item.source)
+    if recipe.channel_axis is not None:
+        image = image.with_channel_axis(recipe.channel_axis)
+    stack, planes = image.planes(volume=recipe.volume)
+    if recipe.plane is not None:
+        planes, stack = [_chosen(planes, recipe.plane)], ()
+    masks = _masks(item, stack, planes)
+    solved = _SolvedPlanes(item, image, recipe, stack)
+    for i, plane in enumerate(planes):
+
+        def report_plane(share: float, text: str, base: float = i / len(planes)) -> None:
+            report(_SOLVING * (base + share / len(planes)), text)
+
+        inputs = ImageInput(
+            plane.array,
+            source=None,
+            key=None,
+            channel_axis=plane.channel_axis,
+            rgb=plane.rgb,
+            spacing=_spacing(image, recipe.volume),
+            mask=masks[i],
+        )
+        solved.add(Pipeline().run(inputs, recipe.params, cancel=cancel, progress=report_plane))
+    report(_SOLVING, "Writing")
+    solved.write(identity)
+    return solved.result(time.perf_counter() - start)
+
+
+class _SolvedPlanes:
+    """The planes of one file as they are solved; overlays are written at once, the labels together at the end."""
+
+    def __init__(self, item: WorkItem, image: ImageFile, recipe: Recipe, stack: tuple[int, ...]) -> None:
+        self._item = item
+        self._image = image
+        self._recipe = recipe
+        self._stack = stack
+        self._labels: list[npt.NDArray[np.int32]] = []
+        self._timings: dict[str, float] = {}
+        self._notes = dict.fromkeys(image.notes)
+        self._n_segments: list[int] = []
+        self._device = ""
+
+    def add(self, solved: SolveResult) -> None:
+        """Keep the labels of the next plane."""
+        labels = solved.superpixels.labels
+        self._labels.append(labels)
+        self._n_segments.append(solved.n_segments)
+        self._device = solved.network.device
+        self._notes |= dict.fromkeys(solved.notes)
+        for stage, seconds in solved.timings.items():
+            self._timings[stage] = self._timings.get(stage, 0.0) + seconds
+        if self._item.overlay is not None:
+            for path, picture in _overlays(self._item.overlay, solved, self._stack, len(self._labels) - 1):
+                write_picture(path, picture)
+
+    def write(self, identity: dict[str, Any]) -> None:
+        """Write the labels, which is what marks the file as finished."""
+        labels = np.stack(self._labels).reshape(*self._stack, *self._labels[0].shape)
+        params = self._recipe.params
+        metadata = {
+            "schema": _SCHEMA,
+            "version": __version__,
+            "identity": identity,
+            "parameters": params.model_dump(),
+            "model": None if params.model is None else {"name": params.model, "sha256": self._recipe.model_sha256},
+            "source": self._item.source.name,
+            "n_segments": self._n_segments,
+        }
+        stack_axes = self._image.stack_axes
+        axes = stack_axes[len(stack_axes) - (labels.ndim - 2) :] + "YX"
+        write_labels(
+            self._item.target,
+            labels,
+            metadata,
+            axes=axes,
+            pixel_size=self._image.pixel_size,
+            pixel_unit=self._image.pixel_unit,
+        )
+
+    def result(self, seconds: float) -> ItemResult:
+        """Return what is to be told about the file."""
+        return ItemResult(
+            self._item,
+            "done",
+            n_segments=tuple(self._n_segments),
+            shape=(*self._stack, *self._labels[0].shape),
+            timings=self._timings,
+            device=self._device,
+            seconds=seconds,
+            notes=tuple(self._notes),
+        )
+
+
+def _identity(item: WorkItem, recipe: Recipe) -> dict[str, Any]:
+    """Return what decides the labels: equal identities mean that the file need not be segmented again."""
+    return {
+        "source": _fingerprint(item.source),
+        "mask": None if item.mask is None else _fingerprint(item.mask),
+        "parameters": recipe.params.model_dump(exclude={"device"}),
+        "model_sha256": recipe.model_sha256,
+        "channel_axis": recipe.channel_axis,
+        "volume": recipe.volume,
+        "plane": recipe.plane,
+    }
+
+
+def _fingerprint(path: Path) -> list[Any]:
+    try:
+        state = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, state.st_size, state.st_mtime_ns]
+
+
+def _is_finished(item: WorkItem, recipe: Recipe, identity: dict[str, Any]) -> bool:
+    if recipe.overwrite or not item.target.exists():
+        return False
+    found = read_metadata(item.target)
+    if found is None:
+        raise WriteError(
+            f"{item.target} exists and was not written by this command (or was changed since); remove it, choose "
+            "another output, or allow to overwrite it."
+        )
+    if item.overlay is not None and not list(item.overlay.parent.glob(f"{item.overlay.stem}*{item.overlay.suffix}")):
+        return False
+    return bool(found.get("identity") == identity)
+
+
+def _chosen(planes: list[Plane], index: int) -> Plane:
+    if not -len(planes) <= index < len(planes):
+        raise ImageError(f"plane {index} is not in the stack of {len(planes)}; give 0 to {len(planes) - 1}.")
+    return planes[index]
+
+
+def _masks(item: WorkItem, stack: tuple[int, ...], planes: list[Plane]) -> list[npt.NDArray[np.bool_] | None]:
+    if item.mask is None:
+        return [None] * len(planes)
+    try:
+        mask = read_image(item.mask).array != 0
+    except ReadError as error:
+        raise ReadError(f"the mask {item.mask}: {error}") from error
+    first = planes[0]
+    shape = list(first.array.shape)
+    if first.channel_axis is not None:
+        del shape[first.channel_axis]
+    if mask.ndim == len(shape) + 1 and mask.shape[-1] in (3, 4):
+        mask = mask[..., :3].any(axis=-1)
+    if list(mask.shape) == shape:
+        return [mask] * len(planes)
+    if list(mask.shape) == [*stack, *shape]:
+        return list(mask.reshape(-1, *shape))
+    raise ImageError(
+        f"the mask {item.mask} has shape {mask.shape}; expected {tuple(shape)}, the shape of the image"
+        + (f", or {(*stack, *shape)}, that of the stack." if stack else ".")
+    )
+
+
+def _spacing(image: ImageFile, volume: bool) -> tuple[float, ...] | None:
+    """Return the pixels' sides relative to the smallest one; None where they are equal or not all known."""
+    axes = [image.stack_axes[-1], "Y", "X"] if volume else ["Y", "X"]
+    sizes = [image.pixel_size.get(axis, 0.0) for axis in axes]
+    if min(sizes) <= 0 or max(sizes) <= 1.001 * min(sizes):
+        return None
+    return tuple(size / min(sizes) for size in sizes)
+
+
+def _overlays(
+    path: Path, solved: SolveResult, stack: tuple[int, ...], index: int
+) -> Iterator[tuple[Path, npt.NDArray[np.uint8]]]:
+    """Yield the pictures of one plane or volume, with their paths: numbered where a file has several."""
+    labels, pixels = solved.superpixels.labels, solved.network.unit.pixels
+    if labels.ndim == 2:
+        numbered = path.with_name(f"{path.stem}_{index:04d}{path.suffix}") if stack else path
+        yield numbered, _draw_boundaries(pixels, labels)
+        return
+    prefix = f"{path.stem}_{index:04d}" if stack else path.stem
+    for depth, (plane_pixels, plane_labels) in enumerate(zip(pixels, labels, strict=True)):
+        numbered = path.with_name(f"{prefix}_{depth:04d}{path.suffix}")
+        yield numbered, _draw_boundaries(plane_pixels, plane_labels)
+
+
+def _draw_boundaries(pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    picture: npt.NDArray[np.uint8] = np.round(pixels * 255).astype(np.uint8)
+    picture[find_boundaries(labels, mode="inner", background=0)] = _BOUNDARY_COLOR
+    return picture
