@@ -70,12 +70,12 @@ def _provide_display(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _no_leaked_windows(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a window open; beside a viewer, only windows of our own count."""
-    before = {id(widget) for widget in _top_level_widgets()}
+    before = _top_level_widgets()
     yield
     call = getattr(request.node, "rep_call", None)  # napari's pytest plugin leaves the outcome here
     if call is None or not call.passed:
         return
-    leaked = [widget for widget in _top_level_widgets() if id(widget) not in before]
+    leaked = [widget for widget in _top_level_widgets() if not any(widget is known for known in before)]
     if "make_napari_viewer" in request.fixturenames:
         leaked = [widget for widget in leaked if type(widget).__module__.startswith("napari_superpixels")]
     assert not leaked, f"This test left {len(leaked)} window(s) behind: {leaked}; close them, or pass them to qtbot."
