@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_superpixels import __version__
+from napari_superpixels.cli.models import models
 from napari_superpixels.cli.segment import segment
 from napari_superpixels.params import SegmentParams
 
@@ -35,6 +36,7 @@ def _main(
 
 
 app.command()(segment)
+app.add_typer(models, name="models")
 
 
 @app.command()

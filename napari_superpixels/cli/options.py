@@ -35,10 +35,7 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     how = control(field)
-    kind = next(part for part in (get_args(field.annotation) or (field.annotation,)) if part is not NoneType)
     help_text = str(field.description)
-    if get_origin(field.annotation) is Literal:
-        kind = StrEnum(name, [(value, value) for value in get_args(field.annotation)])
     bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
     if "gt" in bounds:
         help_text += f" Above {bounds['gt']:g}."
@@ -51,8 +48,15 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         rich_help_panel="Superpixels, advanced" if how.advanced else "Superpixels",
     )
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[_kind(name, field) | None, option]
     )
+
+
+def _kind(name: str, field: FieldInfo) -> Any:
+    """Return the type of an option: the field's, without None; choices become an enumeration."""
+    if get_origin(field.annotation) is Literal:
+        return StrEnum(name, [(value, value) for value in get_args(field.annotation)])  # type: ignore[misc]
+    return next(kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType)
 
 
 def collect_parameters(file: Path | None, options: Mapping[str, Any]) -> SegmentParams:

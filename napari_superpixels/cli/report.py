@@ -32,8 +32,10 @@ class Reporter:
         self._recipe = recipe
         self._n_items = n_items
         self._as_json = as_json
-        self._out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
+        # On one terminal, lines must go through the bar's console to appear above the bar.
+        self._out = self._err if out.is_terminal and self._err.is_terminal else out
         self._results: list[ItemResult] = []
         self._lock = threading.Lock()
         self._bar = Progress(

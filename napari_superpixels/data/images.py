@@ -32,6 +32,10 @@ _JPEG_START = b"\xff\xd8\xff"
 _DAMAGE = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25400.0}
 _EXIF_ORIENTATION = 0x0112
+_TURNED = (
+    "The photograph is stored turned or mirrored (EXIF orientation); the labels fit the stored pixels, as napari shows "
+    "them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +213,9 @@ def _tiff_pixels(path: Path, series: tifffile.TiffPageSeries) -> npt.NDArray[Any
     with Image.open(path) as picture:
         frames = np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
     if frames.size != math.prod(series.shape) or frames.dtype != series.dtype:
+        compression = tifffile.COMPRESSION(series.keyframe.compression).name
         raise ReadError(
-            f"the file's compression ({series.keyframe.compression.name}) cannot be decoded here; save it as an "
+            f"the file's compression ({compression}) cannot be decoded here; save it as an "
             "uncompressed or Deflate-compressed TIFF, or install the Python package imagecodecs."
         )
     return frames.reshape(series.shape)
@@ -257,23 +262,22 @@ def _read_picture(path: Path) -> ImageFile:
             raise ReadError(
                 f"the PNG file is an animation of {n_frames} frames; expected one. Export the frame needed."
             )
-        notes = ()
-        if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-            notes = (
-                "The photograph is stored turned or mirrored (EXIF orientation); "
-                "the labels fit the stored pixels, as napari shows them.",
-            )
-        mode = picture.mode
-        if mode in ("P", "PA"):
-            has_alpha = mode == "PA" or "transparency" in picture.info
-            picture = picture.convert("RGBA" if has_alpha else "RGB")
-        elif mode == "LA":
-            picture = picture.convert("L")
-        elif mode not in ("1", "L", "RGB", "RGBA", "I", "F") and not mode.startswith("I;16"):
-            picture = picture.convert("RGB")
-        array = np.asarray(picture)
+        is_turned = picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        array = np.asarray(_plain(picture))
     rgb = array.ndim == 3
-    return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=notes)
+    return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=(_TURNED,) if is_turned else ())
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """Return the picture without palette, or as RGB where its colours are of another kind, such as CMYK."""
+    mode = picture.mode
+    if mode in ("P", "PA"):
+        return picture.convert("RGBA" if mode == "PA" or "transparency" in picture.info else "RGB")
+    if mode == "LA":
+        return picture.convert("L")
+    if mode in ("1", "L", "RGB", "RGBA", "I", "F") or mode.startswith("I;16"):
+        return picture
+    return picture.convert("RGB")
 
 
 @contextlib.contextmanager

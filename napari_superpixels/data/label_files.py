@@ -74,11 +74,11 @@ def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
     """
     path = Path(path)
     with _replacing(path) as part:
-        Image.fromarray(picture).save(part, format="PNG")
+        Image.fromarray(picture).save(part, format="PNG", pnginfo=_png_info({}))
 
 
 def read_metadata(path: str | Path) -> dict[str, Any] | None:
-    """Return what :func:`write_labels` kept in a file; None where the file is not one of its own."""
+    """Return what :func:`write_labels` kept in a file; None where the file was not written here."""
     path = Path(path)
     try:
         if path.suffix.lower() in _TIFF_SUFFIXES:
@@ -124,10 +124,14 @@ def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mappi
     highest = int(labels.max(initial=0))
     if highest > MAX_PNG_LABEL:
         raise WriteError(f"A 16-bit PNG holds labels up to {MAX_PNG_LABEL}; these go to {highest}. Write TIFF instead.")
+    with _replacing(path) as part:
+        Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=_png_info(metadata))
+
+
+def _png_info(metadata: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     info.add_text(METADATA_KEY, json.dumps(dict(metadata)))
-    with _replacing(path) as part:
-        Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=info)
+    return info
 
 
 @contextlib.contextmanager

@@ -1,17 +1,21 @@
 """From what the user names to a list of work: files, folders and patterns become inputs, each with its outputs."""
 
 import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_superpixels.data.images import IMAGE_SUFFIXES
+from napari_superpixels.data.label_files import read_metadata
 
 #: Ends of the names that outputs are given.
 LABELS_ENDING = "_superpixels"
 OVERLAY_ENDING = "_overlay"
 #: Suffixes that make the name of an output a file's, not a folder's.
 OUTPUT_SUFFIXES = (".tif", ".tiff", ".png")
+
+_PRODUCED_NAME = re.compile(rf"({LABELS_ENDING}|{OVERLAY_ENDING}(_\d{{4}})*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +100,29 @@ def plan_work(
 def _find_sources(inputs: Sequence[str], produced: Sequence[Path]) -> list[_Source]:
     found: dict[Path, _Source] = {}
     for name in inputs:
-        matches = [_Source(Path(name), Path(Path(name).name))]
-        if glob.has_magic(name) and not Path(name).exists():
-            root = _root_of_pattern(name)
-            paths = sorted(Path(match) for match in glob.glob(name, recursive=True))
-            matches = [_Source(path, path.relative_to(root)) for path in paths]
-            if len(matches) > 1 or any(match.path.is_dir() for match in matches):
-                matches = [match for match in matches if match.path.is_dir() or _is_image(match.path)]
-        for match in matches:
-            sources = [match]
+        for match in _matches(name):
             if match.path.is_dir():
                 base = Path() if match.path == Path(name) else match.relative
-                sources = [
-                    _Source(path, base / path.relative_to(match.path))
-                    for path in sorted(match.path.rglob("*"))
-                    if _is_image(path) and not _is_produced(path, match.path, produced)
-                ]
-            for source in sources:
-                found.setdefault(source.path.resolve(), source)
+                for path in sorted(match.path.rglob("*")):
+                    if _is_image(path) and not _is_produced(path, match.path, produced):
+                        found.setdefault(path.resolve(), _Source(path, base / path.relative_to(match.path)))
+            else:
+                found.setdefault(match.path.resolve(), match)
     if not found:
         raise ValueError(
             f"There is no image in {', '.join(inputs)}. Name TIFF, PNG or JPEG files, folders that hold some, or a "
             "pattern such as 'photos/*.tif'."
         )
     return list(found.values())
+
+
+def _matches(name: str) -> list[_Source]:
+    """Return the file or folder of that name, or the folders and images that fit the pattern."""
+    if Path(name).exists() or not glob.has_magic(name):
+        return [_Source(Path(name), Path(Path(name).name))]
+    root = _root_of_pattern(name)
+    paths = sorted(Path(match) for match in glob.iglob(name, recursive=True))  # noqa: PTH207 - takes absolute patterns
+    return [_Source(path, path.relative_to(root)) for path in paths if path.is_dir() or _is_image(path)]
 
 
 def _root_of_pattern(pattern: str) -> Path:
@@ -135,16 +138,12 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _is_produced(path: Path, folder: Path, produced: Sequence[Path]) -> bool:
+def _is_produced(path: Path, folder: Path, places: Sequence[Path]) -> bool:
     """Say whether a file in a searched folder is an output (or a mask) rather than an image."""
-    if path.stem.endswith(LABELS_ENDING) or OVERLAY_ENDING in path.stem:
+    if _PRODUCED_NAME.search(path.stem) and read_metadata(path) is not None:
         return True
-    resolved = path.resolve()
-    return any(
-        place == resolved or (place in resolved.parents and place != folder.resolve()) and place.is_dir()
-        for place in produced
-        if folder.resolve() in (place, *place.parents)
-    )
+    resolved, root = path.resolve(), folder.resolve()
+    return any(place == resolved or (root in place.parents and place in resolved.parents) for place in places)
 
 
 def _is_file_name(path: Path) -> bool:
