@@ -97,7 +97,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise ReadError(f"{path} is missing; expected an image of BSDS500.")
     try:
-        image = np.asarray(iio.imread(path))
+        image = np.asarray(iio.imread(path, plugin="pillow"))
     except (OSError, ValueError) as error:
         raise ReadError(f"{path} cannot be read as an image: {error}") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:

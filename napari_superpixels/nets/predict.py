@@ -126,7 +126,7 @@ class _Output:
     def write(self, rows: Tensor, top: int, left: int) -> None:
         """Store output rows (1, total_channels, h, w) whose first pixel is (top, left)."""
         area = slice(top, top + rows.shape[2]), slice(left, left + rows.shape[3])
-        values = rows[0].permute(1, 2, 0).float()  # (h, w, total_channels)
+        values = rows[0].permute(1, 2, 0)  # (h, w, total_channels)
         channels = self.flattened.shape[2]
         torch.clamp(values[..., :channels], 0.0, 1.0, out=torch.from_numpy(self.flattened)[area])
         if self.boundary is not None:
@@ -151,9 +151,8 @@ def _predict_on_gpu(model: Model, image: NDArray[np.float32], device: str, tile:
     warned = False
     while True:
         try:
-            network, dtype = network_on(model, device)
             with full_precision():
-                _predict_tiles(network, image, side, side, out, device=device, dtype=dtype)
+                _predict_tiles(network_on(model, device), image, side, side, out, device)
             return device
         except RuntimeError as error:
             smaller = min(side, max(image.shape[:2])) // 2
@@ -175,9 +174,7 @@ def _predict_tiles(
     tile_height: int,
     tile_width: int,
     out: _Output,
-    *,
     device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Run the network tile by tile, each with a halo of the receptive radius, into `out`."""
     height, width = image.shape[:2]
@@ -188,7 +185,7 @@ def _predict_tiles(
     for rows in _split(height, tile_height):
         for columns in _split(width, tile_width):
             top, left = max(rows.start - halo, 0), max(columns.start - halo, 0)
-            crop = pixels[:, :, top : rows.stop + halo, left : columns.stop + halo].to(device, dtype)
+            crop = pixels[:, :, top : rows.stop + halo, left : columns.stop + halo].to(device)
             with torch.inference_mode():
                 for first, part in _run(network, crop):
                     start, stop = max(rows.start, top + first), min(rows.stop, top + first + part.shape[2])
