@@ -55,7 +55,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
 def _kind(name: str, field: FieldInfo) -> Any:
     """Return the type of an option: the field's, without None; choices become an enumeration."""
     if get_origin(field.annotation) is Literal:
-        return StrEnum(name, [(value, value) for value in get_args(field.annotation)])  # type: ignore[misc]
+        return StrEnum(name, [(value, value) for value in get_args(field.annotation)])
     return next(kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType)
 
 

@@ -7,9 +7,7 @@ either: labels must lie on the pixels that they were made from.
 import contextlib
 import math
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +27,6 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
-_DAMAGE = (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25400.0}
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (
@@ -149,7 +146,8 @@ def read_image(path: str | Path) -> ImageFile:
     Raises
     ------
     ReadError
-        If there is no such file, it is of another kind, damaged or animated, or cannot be decoded.
+        If there is no such file, it is of another kind, damaged or animated, or cannot be decoded. The message says
+        why and leaves the path to the caller.
     """
     path = Path(path)
     try:
@@ -171,7 +169,9 @@ def read_image(path: str | Path) -> ImageFile:
         raise ReadError("this is no TIFF, PNG or JPEG image; convert it to one of these first.")
     try:
         return read(path)
-    except _DAMAGE as error:
+    except (ReadError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the decoders raise anything at all on damaged files
         raise ReadError(f"the file is damaged or incomplete ({error}); copy or export it again.") from error
 
 

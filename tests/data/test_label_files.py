@@ -1,0 +1,108 @@
+"""Writing of labels: formats, metadata, and what happens when it fails."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_superpixels.data.images import read_image
+from napari_superpixels.data.label_files import read_metadata, write_labels, write_picture
+from napari_superpixels.errors import WriteError
+
+LABELS = np.arange(1, 81, dtype=np.int32).reshape(8, 10)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("a.tif", np.int32), ("a.TIFF", np.int32), ("a.png", np.uint16)])
+def test_labels_and_metadata_come_back(tmp_path: Path, name: str, dtype: type) -> None:
+    path = tmp_path / "new" / "folder" / name
+    write_labels(path, LABELS, {"parameters": {"n_segments": 80}, "name": "µ"})
+    image = read_image(path)
+    assert image.array.dtype == dtype
+    np.testing.assert_array_equal(image.array, LABELS)
+    assert read_metadata(path) == {"parameters": {"n_segments": 80}, "name": "µ"}
+    assert [file.name for file in path.parent.iterdir()] == [name]
+
+
+def test_large_labels_need_32_bits(tmp_path: Path) -> None:
+    labels = LABELS + 70_000
+    write_labels(tmp_path / "a.tif", labels, {})
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, labels)
+    with pytest.raises(WriteError, match=r"up to 65535; these go to 70080\. Write TIFF"):
+        write_labels(tmp_path / "a.png", labels, {})
+
+
+def test_stack_keeps_shape_axes_and_pixel_size(tmp_path: Path) -> None:
+    stack = np.stack([LABELS, LABELS, LABELS])
+    size = {"Z": 2.0, "Y": 0.5, "X": 0.25}
+    write_labels(tmp_path / "a.tif", stack, {}, axes="ZYX", pixel_size=size, pixel_unit="µm")
+    image = read_image(tmp_path / "a.tif")
+    assert image.axes == "ZYX"
+    assert image.array.shape == (3, 8, 10)
+    assert image.pixel_size == pytest.approx({"Y": 0.5, "X": 0.25})
+    assert image.pixel_unit == "µm"
+    metadata = read_metadata(tmp_path / "a.tif")
+    assert metadata is not None
+    assert metadata["pixel_size"] == size
+
+
+def test_stack_does_not_fit_into_png(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="one plane"):
+        write_labels(tmp_path / "a.png", np.stack([LABELS, LABELS]), {})
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a"])
+def test_unknown_suffix(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WriteError, match=r"use \.tif or \.png"):
+        write_labels(tmp_path / name, LABELS, {})
+
+
+def test_foreign_files_have_no_metadata(tmp_path: Path) -> None:
+    Image.fromarray(LABELS.astype(np.uint16)).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", LABELS)
+    (tmp_path / "b.tif").write_text("no image")
+    (tmp_path / "b.png").write_text("no image")
+    for name in ("a.png", "a.tif", "b.tif", "b.png", "missing.tif"):
+        assert read_metadata(tmp_path / name) is None
+
+
+def test_picture(tmp_path: Path) -> None:
+    picture = np.full((4, 5, 3), 7, np.uint8)
+    write_picture(tmp_path / "o" / "a.png", picture)
+    np.testing.assert_array_equal(read_image(tmp_path / "o" / "a.png").array, picture)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = tmp_path / name
+    write_labels(path, LABELS, {})
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", fail)
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(WriteError, match="No space left on device"):
+        write_labels(path, LABELS + 1, {})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_interruption_while_writing_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_half(path: Path, *_: object, **__: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tifffile, "imwrite", write_half)
+    with pytest.raises(KeyboardInterrupt):
+        write_labels(tmp_path / "a.tif", LABELS, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(WriteError, match="cannot be written"):
+        write_labels(tmp_path / "out" / "a.tif", LABELS, {})
