@@ -1,7 +1,7 @@
 """From parameters and an input to what has to run: pure functions, no state."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from napari_superpixels.params import STAGES, SegmentParams, Stage
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageInput:
-    """A plane or volume to segment, in memory, and what else the user gave for it."""
+    """A plane or volume to segment, and what else the user gave for it."""
 
-    pixels: npt.NDArray[Any]
-    """(M, N), (M, N, 3), (M, N, 4), (P, M, N), or any of these with channels along `channel_axis`."""
+    pixels: npt.NDArray[Any] | Callable[[], npt.NDArray[Any]]
+    """(M, N), (M, N, 3), (M, N, 4), (P, M, N), or any of these with channels along `channel_axis`; or a function that
+    reads them, called in the worker's thread."""
     source: Hashable
     """Identity of the image that it comes from: stays while its plane or region changes."""
     key: Hashable
@@ -35,6 +36,12 @@ class ImageInput:
     """Name for messages and metadata."""
     position: tuple[int | None, ...] = ()
     """Index of the plane in a stack, None for the axes that are shown; empty where there is no stack."""
+    origin: object = None
+    """What the caller needs to put the result in its place; no stage reads it."""
+
+    def read_pixels(self) -> npt.NDArray[Any]:
+        """Return the pixels as an array in memory."""
+        return np.asarray(self.pixels() if callable(self.pixels) else self.pixels)
 
 
 def stage_keys(inputs: ImageInput, params: SegmentParams) -> dict[Stage, Hashable]:
@@ -69,6 +76,18 @@ def stage_keys(inputs: ImageInput, params: SegmentParams) -> dict[Stage, Hashabl
         "seeds": seeds,
         "arrival": (seeds, params.solver),
     }
+
+
+def unread_parameters(inputs: ImageInput | None, params: SegmentParams) -> frozenset[str]:
+    """Return the names of parameters that change nothing in the present situation."""
+    unread: set[str] = set()
+    if params.model is None:
+        unread |= {"device", "flattening", "edge_weight"}
+    if params.law != "ergc":
+        unread.add("compactness")
+    if inputs is not None and inputs.seeds is not None:
+        unread |= {"n_segments", "seed_placement", "refine_start", "refine_rounds"}
+    return frozenset(unread)
 
 
 def dirty_stages(old: dict[Stage, Hashable], new: dict[Stage, Hashable]) -> tuple[Stage, ...]:

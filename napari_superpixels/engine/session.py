@@ -209,10 +209,11 @@ def _supersedes(new: SolveRequest, old: SolveRequest) -> bool:
 
 
 def warm_up() -> None:
-    """Load compiled code and torch, and run each stage once on a tiny image; for a thread of its own at start."""
+    """Load compiled code, then torch, and run each stage once on a small image; for a thread of its own at start."""
     import numpy as np
 
-    image = np.zeros((16, 16, 3), np.uint8)
-    image[:8] = 255
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:32] = 255
     inputs = ImageInput(image, source=None, key=None)
-    Pipeline().run(inputs, SegmentParams(n_segments=4))
+    for model in (None, SegmentParams().model):
+        Pipeline().run(inputs, SegmentParams(n_segments=8, model=model))

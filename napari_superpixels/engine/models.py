@@ -1,0 +1,40 @@
+"""The models that a user can choose from; reading the list needs no torch."""
+
+from dataclasses import dataclass
+
+from napari_superpixels.errors import CheckpointError
+from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, read_header
+
+__all__ = ["MODEL_SUFFIX", "InstalledModel", "check_model_file", "installed_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model that can be chosen by its name."""
+
+    name: str
+    """Value of the parameter `model`."""
+    description: str
+    """One line about the model; empty where its file says nothing."""
+
+
+def installed_models() -> tuple[InstalledModel, ...]:
+    """Return the shipped models and the user's own, by name; files that cannot be used are left out."""
+    found = []
+    for name, path in available_models().items():
+        try:
+            found.append(InstalledModel(name, read_header(path).card.title))
+        except CheckpointError:
+            continue
+    return tuple(found)
+
+
+def check_model_file(path: str) -> None:
+    """Raise an error that says what is wrong with a model file, if anything is.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, unreadable, damaged, or not a model of this program.
+    """
+    read_header(path)

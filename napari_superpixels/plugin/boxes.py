@@ -1,0 +1,125 @@
+"""Layers that lie over a region of an image and are replaced as a whole with every result."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+
+from napari_superpixels.plugin.regions import Region, layer_token
+
+#: Key of a layer's metadata that says that this plugin made it, and of what.
+METADATA_KEY = "napari_superpixels"
+
+
+class BoxLayers:
+    """At most one layer of each kind for each image; a layer that the user removes is forgotten."""
+
+    removed = Signal(str)
+    """The kind of a layer that the user removed."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._layers: dict[tuple[str, int], Layer] = {}
+        self._is_removing = False
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def close(self) -> None:
+        """Stop watching the viewer; the layers stay."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def layers(self, kind: str) -> list[Layer]:
+        """Return the layers of a kind, of all images."""
+        return [layer for (k, _), layer in self._layers.items() if k == kind]
+
+    def get(self, kind: str, image: Layer) -> Layer | None:
+        """Return the layer of a kind that belongs to an image."""
+        return self._layers.get((kind, layer_token(image)))
+
+    def remove(self, kind: str) -> None:
+        """Remove the layers of a kind from the viewer."""
+        self._is_removing = True
+        try:
+            for layer in self.layers(kind):
+                self._viewer.layers.remove(layer)
+        finally:
+            self._is_removing = False
+
+    def show_image(
+        self,
+        kind: str,
+        region: Region,
+        values: npt.NDArray[Any],
+        name: str,
+        *,
+        limits: tuple[float, float] | None = None,
+        colormap: str = "gray",
+    ) -> None:
+        """Show values of a region as an Image layer above the image; three channels last are colours."""
+        is_rgb = values.ndim > len(region.axes)
+        data = region.boxed(values, n_colors=3 if is_rgb else 0)
+        layer = self.get(kind, region.layer)
+        if isinstance(layer, Image) and layer.rgb == is_rgb:
+            replace_data(layer, data, region)
+            if limits is not None:
+                layer.contrast_limits_range = limits
+                layer.contrast_limits = limits
+            return
+        options: dict[str, Any] = {} if is_rgb else {"contrast_limits": limits or (0.0, 1.0), "colormap": colormap}
+        self.adopt(kind, region.layer, Image(data, name=name, rgb=is_rgb, metadata=_made_of(region, kind), **options,
+                                      **region.placement(is_full=False)))
+
+    def show_labels(self, kind: str, region: Region, values: npt.NDArray[Any], name: str, colormap: Any) -> None:
+        """Show values of a region as a Labels layer above the image."""
+        data = region.boxed(values)
+        layer = self.get(kind, region.layer)
+        if isinstance(layer, Labels):
+            replace_data(layer, data, region)
+            return
+        self.adopt(kind, region.layer, Labels(data, name=name, colormap=colormap, metadata=_made_of(region, kind), opacity=0.8,
+                                       **region.placement(is_full=False)))
+
+    def adopt(self, kind: str, image: Layer, layer: Layer, *, on_top: bool = False) -> None:
+        """Add a layer to the viewer as the one of its kind, over the image or on top of all, without selecting it."""
+        if (old := self.get(kind, image)) is not None:
+            self._is_removing = True
+            self._viewer.layers.remove(old)
+            self._is_removing = False
+        self._layers[kind, layer_token(image)] = layer
+        layers = self._viewer.layers
+        selected = set(layers.selection)
+        layers.insert(len(layers) if on_top else layers.index(image) + 1, layer)
+        layers.selection = selected
+
+    def _on_removed(self, event: Any) -> None:
+        for key, layer in list(self._layers.items()):
+            if layer is event.value:
+                del self._layers[key]
+                if not self._is_removing:
+                    self.removed.emit(key[0])
+
+
+def replace_data(layer: Layer, data: npt.NDArray[Any], region: Region) -> None:
+    """Replace what a layer shows, and where; only for layers that nobody edits by hand."""
+    layer.data = data
+    move_to(layer, region.placement(is_full=False))
+
+
+def move_to(layer: Layer, placement: dict[str, Any]) -> None:
+    """Set a layer's transform as far as it differs."""
+    for name in ("scale", "translate", "rotate", "shear"):
+        if not np.allclose(getattr(layer, name), placement[name]):
+            setattr(layer, name, placement[name])
+    if not np.allclose(layer.affine.affine_matrix, placement["affine"]):
+        layer.affine = placement["affine"]
+
+
+def is_made_here(layer: Layer) -> bool:
+    """Say whether this plugin made a layer."""
+    return METADATA_KEY in layer.metadata
+
+
+def _made_of(region: Region, kind: str) -> dict[str, Any]:
+    return {METADATA_KEY: {"image": region.layer.name, "view": kind}}

@@ -1,0 +1,118 @@
+"""Layers that show how a result came about: the flattened image, borders, arrival times, seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Layer, Points
+from psygnal import Signal
+
+from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.session import Session
+from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.regions import Region
+
+_TITLES = {
+    "flattened": "flattened image",
+    "boundary": "boundary probability",
+    "arrival": "arrival time",
+    "seeds": "seeds",
+}
+_SEED_SHARE = 0.15
+
+
+class ExtraViews:
+    """Keeps the extra layers that the user wants up to date with a session's results.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where.
+    session : Session
+        Whose results.
+    is_in_use : callable
+        Says whether a Points layer is what the user takes seeds from, so that it must not be overwritten.
+    """
+
+    closed = Signal(str)
+    """The name of a view whose layer the user removed."""
+    noted = Signal(str)
+    """Why a view cannot be shown."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, is_in_use: Callable[[Layer], bool]) -> None:
+        self._session = session
+        self._is_in_use = is_in_use
+        self._boxes = BoxLayers(viewer)
+        self._wanted: set[str] = set()
+        self._boxes.removed.connect(self._on_removed)
+        session.solved.connect(self.show)
+
+    def close(self) -> None:
+        """Stop watching the viewer; the layers stay."""
+        self._boxes.close()
+
+    def set_wanted(self, name: str, is_wanted: bool) -> None:
+        """Show a view, now and after each result, or remove its layers."""
+        if not is_wanted:
+            self._wanted.discard(name)
+            self._boxes.remove(name)
+            return
+        self._wanted.add(name)
+        if self._session.result is not None:
+            self._show(name, self._session.result)
+
+    def show(self, result: SolveResult) -> None:
+        """Bring the wanted views up to date."""
+        for name in sorted(self._wanted):
+            self._show(name, result)
+
+    def _show(self, name: str, result: SolveResult) -> None:
+        region = result.inputs.origin
+        if not isinstance(region, Region):
+            return
+        network, title = result.network, f"{region.layer.name} {_TITLES[name]}"
+        if name == "seeds":
+            self._show_seeds(region, result, title)
+        elif name == "arrival":
+            arrival = result.superpixels.arrival
+            highest = float(arrival.max(where=np.isfinite(arrival), initial=0.0)) or 1.0
+            self._boxes.show_image(name, region, arrival, title, limits=(0.0, highest), colormap="viridis")
+        elif name == "flattened" and network.flattened is not None:
+            grey = network.unit.kind == "grey"
+            picture = network.flattened[..., 0] if grey else network.flattened
+            self._boxes.show_image(name, region, np.clip(picture, 0, 1), title)
+        elif name == "boundary" and network.boundary is not None:
+            self._boxes.show_image(name, region, network.boundary, title, colormap="magma")
+        else:
+            self._refuse(name, has_model=result.params.model is not None)
+
+    def _show_seeds(self, region: Region, result: SolveResult, title: str) -> None:
+        points = region.to_data(result.superpixels.seeds)
+        layer = self._boxes.get("seeds", region.layer)
+        if isinstance(layer, Points):
+            if not self._is_in_use(layer):
+                layer.data = points
+                layer.selected_data = set()
+                move_to(layer, region.placement(is_full=True))
+            return
+        cell = (np.prod(region.shape) / max(1, len(points))) ** (1 / len(region.axes))
+        size = max(1.0, _SEED_SHARE * cell) * max(region.factors)
+        metadata = {METADATA_KEY: {"image": region.layer.name, "view": "seeds"}}
+        options: dict[str, Any] = region.placement(is_full=True)
+        layer = Points(
+            points, name=title, size=size, face_color="red", border_color="white", metadata=metadata, **options
+        )
+        self._boxes.adopt("seeds", region.layer, layer, on_top=True)
+
+    def _refuse(self, name: str, *, has_model: bool) -> None:
+        self._wanted.discard(name)
+        self.closed.emit(name)
+        what = "predicts no boundaries" if name == "boundary" else "flattens nothing"
+        reason = f"this model {what}" if has_model else "the raw image is used, without a model"
+        self.noted.emit(f"There is no {_TITLES[name]} to show: {reason}.")
+
+    def _on_removed(self, name: str) -> None:
+        if not self._boxes.layers(name):
+            self._wanted.discard(name)
+            self.closed.emit(name)

@@ -1,0 +1,188 @@
+"""Menus that choose the image, its channels and the seeds from a viewer's layers."""
+
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image, Layer, Points
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QWidget
+
+from napari_superpixels.plugin.boxes import is_made_here
+from napari_superpixels.plugin.regions import possible_channel_axes
+
+
+class ImageChoice(QWidget):
+    """Image layer, channel axis and seeds; the menus follow the viewer's layers, the image follows the selection."""
+
+    changed = Signal()
+    """Another image, channel axis or source of seeds."""
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._watched: list[Layer] = []
+        self.image_menu = _LayerMenu("image", "The image layer to segment. Selecting an image in the layer list chooses it.")
+        self.channel_menu = _menu(
+            "channel_axis", "Whether an axis of the image holds channels that belong together, such as stains."
+        )
+        self.seed_menu = _LayerMenu(
+            "seeds_layer", "Where growth starts: found automatically, or at the points of a Points layer.", "Automatic"
+        )
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(6)
+        form.setVerticalSpacing(4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for title, menu in (("Image", self.image_menu), ("Channels", self.channel_menu), ("Seeds", self.seed_menu)):
+            label = QLabel(title)
+            label.setBuddy(menu)
+            label.setToolTip(menu.toolTip())
+            form.addRow(label, menu)
+        self.image_menu.activated.connect(self._on_image)
+        self.channel_menu.activated.connect(lambda _: self.changed.emit())
+        self.seed_menu.activated.connect(lambda _: self.changed.emit())
+        layers = viewer.layers.events
+        layers.inserted.connect(self._on_layers)
+        layers.removed.connect(self._on_layers)
+        layers.reordered.connect(self._on_layers)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        viewer.dims.events.order.connect(self._fill_channels)
+        viewer.dims.events.ndisplay.connect(self._fill_channels)
+        self._on_layers()
+        self._on_active()
+
+    def disconnect_viewer(self) -> None:
+        """Stop watching the viewer."""
+        layers = self._viewer.layers.events
+        for emitter in (layers.inserted, layers.removed, layers.reordered):
+            emitter.disconnect(self._on_layers)
+        self._viewer.layers.selection.events.active.disconnect(self._on_active)
+        self._viewer.dims.events.order.disconnect(self._fill_channels)
+        self._viewer.dims.events.ndisplay.disconnect(self._fill_channels)
+        for layer in self._watched:
+            layer.events.name.disconnect(self._on_name)
+        self._watched = []
+
+    @property
+    def image(self) -> Image | None:
+        """The image chosen."""
+        return self.image_menu.layer
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis of the image that holds channels."""
+        return self.channel_menu.currentData()
+
+    @property
+    def seeds(self) -> Points | None:
+        """The layer whose points are the seeds; None to find them."""
+        return self.seed_menu.layer
+
+    def choose_image(self, layer: Image) -> None:
+        """Choose an image of the viewer."""
+        if layer is not self.image and self.image_menu.choose(layer):
+            self._on_image()
+
+    def _on_layers(self, event: Any = None) -> None:
+        image, seeds = self.image, self.seeds
+        for layer in self._watched:
+            layer.events.name.disconnect(self._on_name)
+        self._watched = list(self._viewer.layers)
+        for layer in self._watched:
+            layer.events.name.connect(self._on_name)
+        images = [x for x in reversed(self._watched) if isinstance(x, Image) and not is_made_here(x)]
+        self.image_menu.fill(images)
+        self.seed_menu.fill([x for x in reversed(self._watched) if isinstance(x, Points)])
+        if self.image is not image:
+            self._on_image()
+        elif self.seeds is not seeds:
+            self.changed.emit()
+
+    def _on_name(self, event: Any = None) -> None:
+        self.image_menu.rename()
+        self.seed_menu.rename()
+
+    def _on_active(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Image) and not is_made_here(active):
+            self.choose_image(active)
+
+    def _on_image(self, index: int = 0) -> None:
+        self._fill_channels()
+        self.changed.emit()
+
+    def _fill_channels(self, event: Any = None) -> None:
+        """Offer the axes that are not shown; keep the axis chosen, as far as it is the same image's."""
+        image, menu = self.image, self.channel_menu
+        kept = menu.currentData() if menu.property("layer") == id(image) else None
+        with QSignalBlocker(menu):
+            menu.clear()
+            menu.addItem("RGB colours" if image is not None and image.rgb else "No channels (grey)", None)
+            for axis in possible_channel_axes(image, self._viewer.dims) if image is not None else []:
+                menu.addItem(f"{_axis_name(image, axis)} ({image.level_shapes[0][axis]})", axis)
+            menu.setCurrentIndex(max(0, menu.findData(kept)) if kept is not None else 0)
+        menu.setProperty("layer", id(image))
+        menu.setEnabled(menu.count() > 1)
+
+
+class _LayerMenu(QComboBox):
+    """A menu of layers, kept by reference: names may change and need not differ."""
+
+    def __init__(self, name: str, description: str, none: str | None = None) -> None:
+        super().__init__()
+        _set_up(self, name, description)
+        self._none = none
+        self._layers: list[Any] = []
+        self.fill([])
+
+    @property
+    def layer(self) -> Any:
+        """The layer chosen, or None."""
+        index = self.currentIndex()
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def fill(self, layers: list[Any]) -> None:
+        """Offer layers; the present choice stays if it is among them."""
+        chosen = self.layer
+        self._layers = ([None] if self._none is not None else []) + layers
+        with QSignalBlocker(self):
+            self.clear()
+            self.addItems([self._title(layer) for layer in self._layers])
+            if self._layers:
+                self.setCurrentIndex(self._layers.index(chosen) if chosen in self._layers else 0)
+        self.setEnabled(len(self._layers) > (0 if self._none is None else 1))
+
+    def rename(self) -> None:
+        """Show the layers' present names."""
+        for i, layer in enumerate(self._layers):
+            self.setItemText(i, self._title(layer))
+
+    def choose(self, layer: Any) -> bool:
+        """Choose a layer; return whether it is among those offered."""
+        if layer not in self._layers:
+            return False
+        with QSignalBlocker(self):
+            self.setCurrentIndex(self._layers.index(layer))
+        return True
+
+    def _title(self, layer: Layer | None) -> str:
+        return self._none or "" if layer is None else layer.name
+
+
+def _menu(name: str, description: str) -> QComboBox:
+    menu = QComboBox()
+    _set_up(menu, name, description)
+    return menu
+
+
+def _set_up(menu: QComboBox, name: str, description: str) -> None:
+    menu.setObjectName(name)
+    menu.setToolTip(description)
+    menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    menu.setMinimumContentsLength(8)
+    menu.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def _axis_name(image: Image, axis: int) -> str:
+    label = image.axis_labels[axis]
+    return f"Axis {axis}" if label.startswith("-") else f"Axis {label}"

@@ -1,0 +1,236 @@
+"""Results as napari layers: written in place while tuning, never over what the user painted."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+
+from napari_superpixels.engine.derived import PictureRequest, Pictures, make_pictures
+from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.provenance import layer_metadata
+from napari_superpixels.engine.scheduler import Dispatch, Scheduler
+from napari_superpixels.engine.session import Session
+from napari_superpixels.params import ViewParams
+from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.regions import Region, layer_token, shown_axes
+from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
+
+Position = tuple[int | None, ...]
+
+
+@dataclass(eq=False)
+class _Canvas:
+    """The layer that holds an image's superpixels, what it shows, and which of its planes the user has changed."""
+
+    layer: Labels
+    region: Region
+    is_full: bool
+    edited: set[Position] = field(default_factory=set)
+
+    def would_lose_edits(self, region: Region) -> bool:
+        """Say whether writing a region would overwrite what the user painted."""
+        if not self.is_full or not region.covers_plane:
+            return bool(self.edited)
+        return any(_overlap(position, region.position) for position in self.edited)
+
+
+class ResultLayers:
+    """Shows the results of a session in a viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where.
+    session : Session
+        Whose.
+    dispatch : callable
+        Runs a function in the main thread.
+    """
+
+    noted = Signal(str)
+    """Something that the user should know."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, dispatch: Dispatch) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._canvases: dict[int, _Canvas] = {}
+        self._pictures = BoxLayers(viewer)
+        self._is_writing = False
+        self._painter: Scheduler[PictureRequest, Pictures] = Scheduler(
+            lambda job: make_pictures(job.request),
+            supersedes=lambda new, old: False,
+            dispatch=dispatch,
+            on_result=lambda request, pictures: self._show_pictures(pictures),
+            on_error=lambda request, error: self.noted.emit(f"The display could not be computed: {error}."),
+            on_cancelled=lambda request: None,
+            on_idle=lambda: None,
+        )
+        session.solved.connect(self.show)
+        session.view_changed.connect(self._on_view_changed)
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def close(self) -> None:
+        """Stop watching the viewer; the layers stay."""
+        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._pictures.close()
+        self._painter.close()
+
+    def show(self, result: SolveResult) -> None:
+        """Show a result, unless its image is gone."""
+        region = result.inputs.origin
+        if not isinstance(region, Region) or region.layer not in self._viewer.layers:
+            return
+        token = layer_token(region.layer)
+        canvas = self._canvases.get(token)
+        if canvas is not None and canvas.would_lose_edits(region):
+            self.noted.emit(f"Your changes stay in {canvas.layer.name!r}; new superpixels go into a layer of their own.")
+            canvas = None
+        self._is_writing = True
+        try:
+            if canvas is None:
+                self._canvases[token] = self._new_canvas(region, result)
+            else:
+                self._write(canvas, region, result)
+        finally:
+            self._is_writing = False
+        self._request_pictures(result)
+
+    def superpixels_of(self, layer: Image) -> Labels | None:
+        """Return the layer of an image's superpixels."""
+        canvas = self._canvases.get(layer_token(layer))
+        return None if canvas is None else canvas.layer
+
+    def toggle(self) -> None:
+        """Hide the superpixels, or show them again."""
+        mode = self._session.view.view_mode
+        shown: list[Layer] = []
+        for canvas in self._canvases.values():
+            picture = self._pictures.get("means" if mode == "mean-color" else "outlines", canvas.region.layer)
+            if self._options(canvas.region)["visible"]:
+                shown.append(canvas.layer)
+            elif picture is not None:
+                shown.append(picture)
+        is_visible = any(layer.visible for layer in shown)
+        for layer in shown:
+            layer.visible = not is_visible
+
+    def _new_canvas(self, region: Region, result: SolveResult) -> _Canvas:
+        data, is_full = _labels_array(region, result.superpixels.labels)
+        layer = Labels(
+            data,
+            name=f"{region.layer.name} superpixels",
+            metadata={METADATA_KEY: layer_metadata(result)},
+            **region.placement(is_full=is_full),
+        )
+        apply_label_options(layer, self._options(region))
+        layer.bind_key("H", lambda _: self.toggle())
+        canvas = _Canvas(layer, region, is_full)
+        layer.events.paint.connect(lambda: self._on_painted(canvas))
+        layer.events.data.connect(lambda: self._on_data(canvas))
+        self._viewer.add_layer(layer)
+        return canvas
+
+    def _write(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
+        layer, labels = canvas.layer, result.superpixels.labels
+        if canvas.is_full and layer.data.shape == region.full_shape:
+            layer.data[region.index()] = region.with_channels(labels)
+        elif not canvas.is_full and layer.data.shape == region.box_shape:
+            layer.data[...] = region.boxed(labels)
+        else:
+            # Safe: nobody has painted here, so there is no undo history that the new data would contradict.
+            layer.data, canvas.is_full = _labels_array(region, labels)
+        canvas.region = region
+        move_to(layer, region.placement(is_full=canvas.is_full))
+        layer.metadata[METADATA_KEY] = layer_metadata(result)
+        layer.refresh(extent=False)
+
+    def _options(self, region: Region) -> dict[str, Any]:
+        return label_options(self._session.view.view_mode, int(np.prod(region.shape)), self._viewer.dims.ndisplay)
+
+    def _request_pictures(self, result: SolveResult) -> None:
+        mode = self._session.view.view_mode
+        labels = result.superpixels.labels
+        wants_outlines = mode == "boundaries" and labels.ndim == 2 and labels.size > MAX_CONTOUR_PIXELS
+        if mode == "mean-color" or wants_outlines:
+            self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines))
+
+    def _show_pictures(self, pictures: Pictures) -> None:
+        region = pictures.result.inputs.origin
+        if not isinstance(region, Region) or region.layer not in self._viewer.layers:
+            return
+        mode = self._session.view.view_mode
+        if pictures.means is not None and mode == "mean-color":
+            self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
+        if pictures.outlines is not None and mode == "boundaries":
+            name = f"{region.layer.name} superpixel lines"
+            self._pictures.show_labels("outlines", region, pictures.outlines, name, line_colormap())
+
+    def _on_view_changed(self, new: ViewParams, old: ViewParams) -> None:
+        if new.view_mode == old.view_mode:
+            return
+        for canvas in self._canvases.values():
+            apply_label_options(canvas.layer, self._options(canvas.region))
+        for layer in self._pictures.layers("outlines"):
+            layer.visible = new.view_mode == "boundaries"
+        for layer in self._pictures.layers("means"):
+            layer.visible = new.view_mode == "mean-color"
+        if self._session.result is not None:
+            self._request_pictures(self._session.result)
+
+    def _on_ndisplay(self) -> None:
+        # Runs before napari draws: outlines in 3-D make it warn.
+        for canvas in self._canvases.values():
+            apply_label_options(canvas.layer, self._options(canvas.region))
+
+    def _on_painted(self, canvas: _Canvas) -> None:
+        layer, dims = canvas.layer, self._viewer.dims
+        axes = shown_axes(layer, dims)
+        everywhere: Position = (None,) * layer.ndim
+        if layer.n_edit_dimensions > len(axes):
+            canvas.edited.add(everywhere)
+            return
+        point = np.rint(layer.world_to_data(dims.point)).astype(int)
+        free = {*axes, canvas.region.channel_axis}
+        canvas.edited.add(tuple(None if axis in free else int(i) for axis, i in enumerate(point)))
+
+    def _on_data(self, canvas: _Canvas) -> None:
+        if not self._is_writing:
+            canvas.edited.add((None,) * canvas.layer.ndim)
+
+    def _on_removed(self, event: Any) -> None:
+        self._canvases = {
+            token: canvas for token, canvas in self._canvases.items() if canvas.layer is not event.value
+        }
+
+
+def _overlap(first: Position, second: Position) -> bool:
+    return all(a is None or b is None or a == b for a, b in zip(first, second, strict=True))
+
+
+def _labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:
+    """Return an array for a Labels layer, and whether it has the shape of the whole stack.
+
+    A stack is zero, and takes no memory, but for the planes that are written. Channels all see the same labels.
+    """
+    if region.covers_plane:
+        shape = list(region.full_shape)
+        if region.channel_axis is not None:
+            shape[region.channel_axis] = 1
+        try:
+            data = np.zeros(shape, np.int32)
+        except MemoryError:
+            pass
+        else:
+            strides = list(data.strides)
+            if region.channel_axis is not None:
+                strides[region.channel_axis] = 0
+            full = np.lib.stride_tricks.as_strided(data, region.full_shape, strides)
+            full[region.index()] = region.with_channels(labels)
+            return full, True
+    return region.boxed(labels).copy(), False

@@ -1,0 +1,19 @@
+"""Messages where the user looks: in the panel, or by napari while the panel is hidden."""
+
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QWidget
+
+from napari_superpixels.engine.session import Session
+from napari_superpixels.widgets.wording import describe_error
+
+
+class HiddenPanelNotifier:
+    """Repeats a session's failures as napari notifications while its panel cannot be seen."""
+
+    def __init__(self, session: Session, panel: QWidget) -> None:
+        self._panel = panel
+        session.failed.connect(self._on_failed)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not self._panel.isVisible():
+            show_error(f"Superpixels: {describe_error(error)}")

@@ -1,0 +1,44 @@
+"""How superpixels look."""
+
+from typing import Any
+
+from napari.layers import Labels
+from napari.utils.colormaps import CyclicLabelColormap, label_colormap
+
+from napari_superpixels.params import ViewMode
+
+#: Largest plane whose outlines napari draws: it takes 16 ms of the main thread at 1024 x 1024, 53 ms at 2048 x 2048.
+MAX_CONTOUR_PIXELS = 4_000_000
+_LINE_COLOR = (1.0, 0.86, 0.1, 1.0)
+_TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
+
+
+def line_colormap() -> CyclicLabelColormap:
+    """Return one colour for all labels, so that outlines read as a mesh."""
+    return CyclicLabelColormap(colors=[_TRANSPARENT, _LINE_COLOR], background_value=0, name="superpixel lines")
+
+
+def label_options(mode: ViewMode, n_pixels: int, ndisplay: int) -> dict[str, Any]:
+    """Return the attributes of a layer of superpixels that a view mode sets.
+
+    Outlines need a plane; a volume is filled. Where napari would draw outlines too slowly the layer is hidden, and a
+    layer of ready-made outlines is shown in its place.
+    """
+    if mode == "mean-color":
+        return {"visible": False}
+    if mode == "boundaries" and ndisplay == 2:
+        is_small = n_pixels <= MAX_CONTOUR_PIXELS
+        return {"contour": int(is_small), "colormap": line_colormap(), "opacity": 0.8, "visible": is_small}
+    return {"contour": 0, "colormap": label_colormap(49), "opacity": 0.5, "visible": True}
+
+
+def apply_label_options(layer: Labels, options: dict[str, Any]) -> None:
+    """Set attributes of a layer, hiding before and showing after the others, so that it is drawn once."""
+    if not options["visible"]:
+        layer.visible = False
+    for name, value in options.items():
+        if name == "visible" or (name != "colormap" and getattr(layer, name) == value):
+            continue
+        setattr(layer, name, value)
+    if options["visible"]:
+        layer.visible = True

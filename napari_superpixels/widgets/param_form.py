@@ -1,0 +1,119 @@
+"""A form whose rows are generated from the declarations of the parameters, bound both ways to a session."""
+
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_superpixels.engine.resolve import unread_parameters
+from napari_superpixels.engine.session import Session
+from napari_superpixels.params import SegmentParams, control
+from napari_superpixels.widgets._rows import ChoiceRow, ModelRow, NumberRow, Row
+
+_UNREAD = "Changes nothing with the present settings."
+
+
+class ParamForm(QWidget):
+    """Parameters of a session, the advanced ones folded away.
+
+    Moving a control updates the session; a change of the session moves the controls and is not answered.
+    """
+
+    refused = Signal(str)
+    """Why what the user chose cannot be used."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.rows: dict[str, Row] = {}
+        """Row of each parameter, by name."""
+        self._titles: dict[str, QLabel] = {}
+        main, advanced = _form_layout(), _form_layout()
+        for name, field in SegmentParams.model_fields.items():
+            self._add_row(advanced if control(field).advanced else main, name, field)
+        self.advanced = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+        self.advanced.setDuration(0)
+        self.advanced.setObjectName("advanced")
+        self.advanced.toggleButton().setToolTip("Parameters that most images do not need")
+        content = QWidget()
+        content.setLayout(advanced)
+        self.advanced.setContent(content)
+        self.advanced.layout().setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(main)
+        layout.addWidget(self.advanced)
+        session.params_changed.connect(self._on_params_changed)
+        session.input_changed.connect(self._on_input_changed)
+        self._show_unread()
+
+    def set_slider_limit(self, name: str, high: float) -> None:
+        """Let a slider end at a value that makes sense for the present image; the number beside it can go further."""
+        row = self.rows[name]
+        assert isinstance(row, NumberRow)
+        row.set_slider_limit(high)
+
+    def _add_row(self, layout: QFormLayout, name: str, field: FieldInfo) -> None:
+        row = _make_row(name, field)
+        if isinstance(row, ModelRow):
+            row.refused.connect(self.refused)
+        row.set_value(getattr(self._session.params, name))
+        row.committed.connect(lambda value, name=name: self._session.update(**{name: value}))
+        title = QLabel(field.title or name)
+        title.setBuddy(row.focus_widget())
+        title.setToolTip(field.description or "")
+        row.set_help(name, field.title or name, field.description or "")
+        layout.addRow(title, row)
+        self.rows[name] = row
+        self._titles[name] = title
+
+    def _on_params_changed(self, new: SegmentParams, old: SegmentParams) -> None:
+        for name, row in self.rows.items():
+            if getattr(new, name) != getattr(old, name):
+                row.set_value(getattr(new, name))
+        self._show_unread()
+
+    def _on_input_changed(self, inputs: object) -> None:
+        self._show_unread()
+
+    def _show_unread(self) -> None:
+        """Grey out what has no effect, and say so."""
+        unread = unread_parameters(self._session.inputs, self._session.params)
+        for name, row in self.rows.items():
+            description = SegmentParams.model_fields[name].description or ""
+            row.setEnabled(name not in unread)
+            self._titles[name].setEnabled(name not in unread)
+            self._titles[name].setToolTip(f"{_UNREAD}\n\n{description}" if name in unread else description)
+
+
+def _form_layout() -> QFormLayout:
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(6)
+    layout.setVerticalSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
+def _make_row(name: str, field: FieldInfo) -> Row:
+    if name == "model":
+        return ModelRow()
+    if choices := get_args(field.annotation):
+        return ChoiceRow(choices, control(field).choices)
+    low, high = _bounds(field)
+    step = control(field).step
+    assert step is not None
+    return NumberRow(low, high, step, is_log=control(field).log, is_int=field.annotation is int)
+
+
+def _bounds(field: FieldInfo) -> tuple[float, float]:
+    """Return the lowest and the highest value that a form may offer."""
+    limits: dict[str, Any] = {}
+    for item in field.metadata:
+        for key in ("ge", "gt", "le"):
+            if (limit := getattr(item, key, None)) is not None:
+                limits[key] = limit
+    step = control(field).step or 0
+    return limits.get("ge", limits.get("gt", 0) + step), limits["le"]
