@@ -19,9 +19,16 @@ OUTSIDE = np.int32(2147483647)
 """Owner of the frame and of masked pixels: closed to every front, equal to no label."""
 
 N_BUCKETS = 2048
-QUADRATIC, EXPONENTIAL, ERGC, FIELD = 0, 1, 2, 3
+
+# A law is a tuple because the compiler knows its length, and so makes a kernel of its own for each law.
+QUADRATIC: tuple[int, ...] = ()
+EXPONENTIAL: tuple[int, ...] = (0,)
+ERGC: tuple[int, ...] = (0, 0)
+FIELD: tuple[int, ...] = (0, 0, 0)
 
 _INF = np.float32(np.inf)
+# Numba tests signed indices for being negative, in a march for a fifth of its time.
+_index = np.uintp
 _HALF_UNIT_BUCKETS = np.float32(32.0)
 _KEY_SHIFT = 17
 _POLL_MASK = 8191
@@ -41,21 +48,21 @@ def _slowness(
     centers: Any,
     strides: Any,
     inverse_h2: Any,
-    law: int,
+    law: Any,
     weights: Any,
     channels: Any,
 ) -> Any:
     """Return P(pixel, label), at least the law's floor."""
-    if law == FIELD:
-        return field[pixel]
+    if len(law) == len(FIELD):
+        return field[_index(pixel)]
     distance2 = np.float32(0.0)
     for c in range(len(channels)):
-        difference = np.float32(features[pixel, c]) - references[label, c]
+        difference = np.float32(features[_index(pixel), c]) - references[_index(label), _index(c)]
         distance2 += difference * difference
-    edge = weights[1] * np.float32(features[pixel, len(channels)])
-    if law == QUADRATIC:
+    edge = weights[1] * np.float32(features[_index(pixel), len(channels)])
+    if len(law) == len(QUADRATIC):
         return np.float32(1.0) + weights[0] * distance2 + edge
-    if law == EXPONENTIAL:
+    if len(law) == len(EXPONENTIAL):
         return np.float32(math.exp(min(_MAX_EXPONENT, np.float32(math.sqrt(weights[0] * distance2)) + edge)))
     rest = pixel
     apart = np.float32(0.0)
@@ -78,17 +85,17 @@ def _upwind(pixel: int, label: int, p: Any, arrival: Any, owner: Any, zones: Any
     zoned = zones is not None
     here = np.int32(0)
     if zoned:
-        here = zones[pixel]
+        here = zones[_index(pixel)]
     u0 = u1 = u2 = _INF
     w0 = w1 = w2 = np.float32(1.0)
     for a in range(len(strides)):
         before = pixel - strides[a]
         after = pixel + strides[a]
         u = _INF
-        if owner[before] == label and not (zoned and zones[before] != here and here != 0):
-            u = arrival[before]
-        if owner[after] == label and not (zoned and zones[after] != here and here != 0):
-            u = min(u, arrival[after])
+        if owner[_index(before)] == label and not (zoned and zones[_index(before)] != here and here != 0):
+            u = arrival[_index(before)]
+        if owner[_index(after)] == label and not (zoned and zones[_index(after)] != here and here != 0):
+            u = min(u, arrival[_index(after)])
         if a == 0:
             u0, w0 = u, inverse_h2[a]
         elif a == 1:
@@ -131,7 +138,7 @@ def march(
     zones: Any,
     strides: Any,
     inverse_h2: Any,
-    law: int,
+    law: Any,
     weights: Any,
     channels: Any,
     sources: Any,
@@ -161,8 +168,8 @@ def march(
         No front passes from one zone to another, except into zone 0, which it can't leave.
     strides, inverse_h2 : tuple
         Step to the next pixel along each axis, and 1 / spacing^2.
-    law, weights, channels : int, tuple of float32, tuple of length C
-        The slowness law; the length of `channels` makes C a compile-time constant.
+    law, weights, channels : tuple, tuple of float32, tuple of length C
+        The slowness law; the lengths of `law` and `channels` are compile-time constants.
     sources : ndarray of shape (s,), int64
         Pixels from which fronts start: p with trial state, or ~p for a frozen pixel whose neighbours were reopened.
     repair : bool
@@ -193,74 +200,74 @@ def march(
     for i in range(sources.size):
         source = sources[i]
         pixel = source if source >= 0 else ~source
-        key_float[0] = arrival[pixel] * key_scale + _HALF_UNIT_BUCKETS
+        key_float[0] = arrival[_index(pixel)] * key_scale + _HALF_UNIT_BUCKETS
         bucket = min((key_bits[0] - key_base) >> _KEY_SHIFT, N_BUCKETS - 1)
-        pool[used, 0] = source
-        pool[used, 1] = -1
-        if heads[bucket] < 0:
-            heads[bucket] = used
+        pool[_index(used), 0] = source
+        pool[_index(used), 1] = -1
+        if heads[_index(bucket)] < 0:
+            heads[_index(bucket)] = used
         else:
-            pool[tails[bucket], 1] = used
-        tails[bucket] = used
+            pool[_index(tails[_index(bucket)]), 1] = used
+        tails[_index(bucket)] = used
         used += 1
 
     current = 0
     popped = 0
     while current < N_BUCKETS:
-        entry = heads[current]
+        entry = heads[_index(current)]
         if entry < 0:
             current += 1
             continue
-        heads[current] = pool[entry, 1]
-        pixel = np.int64(pool[entry, 0])
-        pool[entry, 1] = free
+        heads[_index(current)] = pool[_index(entry), 1]
+        pixel = np.int64(pool[_index(entry), 0])
+        pool[_index(entry), 1] = free
         free = entry
         popped += 1
         if popped & _POLL_MASK == 0 and cancel[0] != 0:
             return 1
         if pixel < 0:
             pixel = ~pixel
-            label = owner[pixel]
+            label = owner[_index(pixel)]
         else:
-            label = -owner[pixel]
+            label = -owner[_index(pixel)]
             if label < 0:
                 continue
-            owner[pixel] = label
+            owner[_index(pixel)] = label
         for a in range(len(strides)):
             for side in range(2):
                 q = pixel + strides[a] if side else pixel - strides[a]
-                taken = owner[q]
-                if taken > 0 and not (repair and taken != OUTSIDE and arrival[q] > arrival[pixel]):
+                taken = owner[_index(q)]
+                if taken > 0 and not (repair and taken != OUTSIDE and arrival[_index(q)] > arrival[_index(pixel)]):
                     continue
-                if zones is not None and zones[q] != zones[pixel] and zones[q] != 0:
+                if zones is not None and zones[_index(q)] != zones[_index(pixel)] and zones[_index(q)] != 0:
                     continue
                 p = _slowness(
                     q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels
                 )
                 u = _upwind(q, label, p, arrival, owner, zones, strides, inverse_h2)
                 if taken > 0:
-                    if u < arrival[q] - tolerance:
+                    if u < arrival[_index(q)] - tolerance:
                         invaded[taken] = min(invaded[taken], u)
                     continue
-                if u < arrival[q]:
-                    arrival[q] = u
-                    owner[q] = -label
+                if u < arrival[_index(q)]:
+                    arrival[_index(q)] = u
+                    owner[_index(q)] = -label
                     key_float[0] = u * key_scale + _HALF_UNIT_BUCKETS
                     bucket = max((key_bits[0] - key_base) >> _KEY_SHIFT, current)
                     bucket = min(bucket, N_BUCKETS - 1)
                     if free >= 0:
                         entry = free
-                        free = pool[entry, 1]
+                        free = pool[_index(entry), 1]
                     else:
                         entry = used
                         used += 1
-                    pool[entry, 0] = q
-                    pool[entry, 1] = -1
-                    if heads[bucket] < 0:
-                        heads[bucket] = entry
+                    pool[_index(entry), 0] = q
+                    pool[_index(entry), 1] = -1
+                    if heads[_index(bucket)] < 0:
+                        heads[_index(bucket)] = entry
                     else:
-                        pool[tails[bucket], 1] = entry
-                    tails[bucket] = entry
+                        pool[_index(tails[_index(bucket)]), 1] = entry
+                    tails[_index(bucket)] = entry
     return 0
 
 
@@ -275,7 +282,7 @@ def find_invasions(
     zones: Any,
     strides: Any,
     inverse_h2: Any,
-    law: int,
+    law: Any,
     weights: Any,
     channels: Any,
     seam: Any,

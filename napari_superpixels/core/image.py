@@ -99,7 +99,7 @@ def _channels_last(
         array, kind = array[..., None], "grey"
     if array.ndim not in (3, 4):
         raise ImageError(
-            f"The image of shape {image_shape} has {array.ndim - 1} spatial axes; expected 2 (a plane) or 3 (a volume). "
+            f"The image of shape {image_shape} has {array.ndim - 1} spatial axes; expected 2 (plane) or 3 (volume). "
             "For a stack, pass one plane; for channels, pass channel_axis."
         )
     return array, kind

@@ -36,8 +36,8 @@ class SlownessField:
     """(padded pixels,) zone of each pixel, or None."""
     closed: npt.NDArray[np.bool_] | None
     """(padded pixels,) True outside the mask, or None."""
-    law: int
-    """Number of the law in the kernels."""
+    law: tuple[int, ...]
+    """The law, as the kernels name it."""
     weights: tuple[Any, Any, Any]
     """Colour, edge and compactness weights in the kernels' units, float32."""
     inverse_h2: tuple[Any, ...]
@@ -142,13 +142,13 @@ def label_slowness(
     packed, quantum = _pack(features, boundary)
     edge = edge_weight * contrast / _FULL_SCALE
     if law == "quadratic":
-        number, floor = _kernels.QUADRATIC, 1.0
+        kernel_law, floor = _kernels.QUADRATIC, 1.0
         weights = (color_weight * contrast * quantum**2, edge, 0.0)
     elif law == "exponential":
-        number, floor = _kernels.EXPONENTIAL, 1.0
+        kernel_law, floor = _kernels.EXPONENTIAL, 1.0
         weights = ((color_weight * contrast * quantum) ** 2 / features.shape[-1], edge, 0.0)
     else:
-        number, floor = _kernels.ERGC, float(_kernels._ERGC_FLOOR)
+        kernel_law, floor = _kernels.ERGC, float(_kernels._ERGC_FLOOR)
         volume = float(np.prod(shape) * np.prod(spacing))
         weights = (color_weight * quantum**2, edge_weight / _FULL_SCALE, compactness / contrast * n_segments / volume)
     return SlownessField(
@@ -158,7 +158,7 @@ def label_slowness(
         field=np.empty(0, np.float32),
         zones=None if zones is None else pad(zones.astype(np.int32, copy=False), 0).ravel(),
         closed=None if mask is None else pad(~mask, True).ravel(),
-        law=number,
+        law=kernel_law,
         weights=(np.float32(weights[0]), np.float32(weights[1]), np.float32(weights[2])),
         inverse_h2=tuple(np.float32(1.0 / h**2) for h in spacing),
         floor=floor,

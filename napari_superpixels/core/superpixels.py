@@ -15,7 +15,7 @@ from napari_superpixels.core.seeds import component_seeds, late_seeds, place_see
 from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.params import SeedPlacement
 
-_FINEST_CELL = 8.0
+_FINEST_CELL = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,8 @@ def find_seeds(
     references = region_means(fronts)
     chosen = fronts.seeds
     for fine, coarse in reversed(list(itertools.pairwise(levels))):
+        if fronts.slowness is not coarse:
+            references = region_means(solve(coarse, chosen, references, n_threads=n_threads, cancel=cancel))
         chosen = _seeds_in_finer(coarse, fine, chosen, references)
     check_cancelled(cancel)
     return SeedSet(chosen, references)
