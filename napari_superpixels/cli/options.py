@@ -4,9 +4,7 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
-from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -35,31 +33,35 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     how = control(field)
-    help_text = str(field.description)
-    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
-    if "gt" in bounds:
-        help_text += f" Above {bounds['gt']:g}."
     option = typer.Option(
-        f"--{name.replace('_', '-')}",
-        help=help_text,
+        _flag(name),
+        metavar=_values(field),
+        help=str(field.description),
         show_default=str(_NONE if field.default is None else field.default),
-        min=bounds.get("ge"),
-        max=bounds.get("le"),
         rich_help_panel="Superpixels, advanced" if how.advanced else "Superpixels",
     )
+    # A string whatever the field's type: pydantic converts it, and says what is wrong in the same words everywhere.
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[_kind(name, field) | None, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
     )
 
 
-def _kind(name: str, field: FieldInfo) -> Any:
-    """Return the type of an option: the field's, without None; choices become an enumeration."""
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _values(field: FieldInfo) -> str:
+    """Return the values that a field can take, as shown in help: "1..2000000", "grid|hexagonal" or "NAME"."""
     if get_origin(field.annotation) is Literal:
-        return StrEnum(name, [(value, value) for value in get_args(field.annotation)])
-    return next(kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType)
+        return "|".join(get_args(field.annotation))
+    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
+    if not bounds:
+        return "NAME"
+    low = f">{bounds['gt']}" if "gt" in bounds else str(bounds["ge"])
+    return f"{low}..{bounds['le']}"
 
 
-def collect_parameters(file: Path | None, options: Mapping[str, Any]) -> SegmentParams:
+def collect_parameters(file: Path | None, options: Mapping[str, str | None]) -> SegmentParams:
     """Return the parameters of a file, changed by the options that were given.
 
     Raises
@@ -67,15 +69,14 @@ def collect_parameters(file: Path | None, options: Mapping[str, Any]) -> Segment
     typer.BadParameter
         If the file or a value is wrong.
     """
-    given = {name: str(value) if isinstance(value, StrEnum) else value for name, value in options.items()}
-    given = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if given.get("model") == _NONE:
         given["model"] = None
     base = SegmentParams() if file is None else _from_file(file)
     try:
         return base.updated(**given)
     except ValidationError as error:
-        raise typer.BadParameter(_explain(error)) from None
+        raise typer.BadParameter(_explain(error, _flag)) from None
 
 
 def _from_file(file: Path) -> SegmentParams:
@@ -94,11 +95,11 @@ def _from_file(file: Path) -> SegmentParams:
     try:
         return SegmentParams(**values)
     except ValidationError as error:
-        raise typer.BadParameter(f"{file}: {_explain(error)}", param_hint=where) from None
+        raise typer.BadParameter(f"{file}: {_explain(error, repr)}", param_hint=where) from None
 
 
-def _explain(error: ValidationError) -> str:
-    """Return in words what pydantic found."""
+def _explain(error: ValidationError, show: Callable[[str], str]) -> str:
+    """Return in words what pydantic found; `show` writes the name of a parameter."""
     parts = []
     for found in error.errors():
         name = str(found["loc"][0]) if found["loc"] else ""
@@ -108,6 +109,5 @@ def _explain(error: ValidationError) -> str:
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
             parts.append(f"there is no parameter {name!r}; {hint}")
         else:
-            message = found["msg"][0].lower() + found["msg"][1:]
-            parts.append(f"{name} is {found['input']!r}; {message.removeprefix('input ').rstrip('.')}.")
+            parts.append(f"{show(name)} is {found['input']!r}; it {found['msg'].removeprefix('Input ').rstrip('.')}.")
     return " ".join(parts)

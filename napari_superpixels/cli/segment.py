@@ -1,5 +1,6 @@
 """``napari-superpixels segment``."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli.options import collect_parameters, with_parameters
-from napari_superpixels.errors import CheckpointError, ModelNotFoundError
+from napari_superpixels.errors import CancelledError, CheckpointError, ModelNotFoundError
 from napari_superpixels.params import SegmentParams
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def segment(
         typer.Option(help="Axis of the channels, from 0, where the file does not tell."),
     ] = None,
     plane: Annotated[
-        int | None, typer.Option(min=0, help="Segment only this plane of a stack, from 0.", show_default="all")
+        int | None, typer.Option(help="Segment only this plane of a stack, from 0.", show_default="all")
     ] = None,
     volume: Annotated[
         bool,
@@ -138,10 +139,15 @@ def _run(items: list["WorkItem"], recipe: "Recipe", reporter: "Reporter") -> boo
     cancel = new_cancel_flag()
     results = run_batch(items, recipe, cancel=cancel, progress=reporter.on_progress)
     with ThreadPoolExecutor(1) as worker:
+        pending = worker.submit(next, results, None)
         try:
-            while (result := worker.submit(next, results, None).result()) is not None:
+            while (result := pending.result()) is not None:
                 reporter.on_result(result)
+                pending = worker.submit(next, results, None)
         except KeyboardInterrupt:
             cancel[0] = 1
+            with contextlib.suppress(CancelledError):
+                if (result := pending.result()) is not None:
+                    reporter.on_result(result)  # it was finished before the flag was seen
             return True
     return False

@@ -272,8 +272,8 @@ def _is_finished(item: WorkItem, recipe: Recipe, identity: dict[str, Any]) -> bo
 
 
 def _chosen(planes: list[Plane], index: int) -> Plane:
-    if not -len(planes) <= index < len(planes):
-        raise ImageError(f"plane {index} is not in the stack of {len(planes)}; give 0 to {len(planes) - 1}.")
+    if not 0 <= index < len(planes):
+        raise ImageError(f"plane {index} is not in this image of {len(planes)} planes; give 0 to {len(planes) - 1}.")
     return planes[index]
 
 

@@ -131,7 +131,7 @@ def test_full_disk_is_told(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [
         (np.full((8, 8), np.nan, np.float32), "no finite value"),
         (np.zeros((8, 8), np.complex64), "dtype complex64"),
-        (np.zeros((2, 2), np.uint8), "4"),
+        (np.zeros((2, 2), np.uint8), "from 1 to 4, the number of pixels; received 6"),
     ],
 )
 def test_image_that_cannot_be_segmented(tmp_path: Path, pixels: np.ndarray, message: str) -> None:
@@ -168,7 +168,7 @@ def test_one_plane_of_a_stack(tmp_path: Path, noisy_disks: np.ndarray) -> None:
     assert result.shape == (96, 96)
     assert read_image(result.item.target).axes == "YX"
     result = run(tmp_path / "a.tif", Recipe(PARAMS, plane=2))
-    assert "plane 2 is not in the stack of 2; give 0 to 1" in result.error
+    assert "plane 2 is not in this image of 2 planes; give 0 to 1" in result.error
 
 
 def test_volume_is_segmented_in_3d_with_its_spacing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
