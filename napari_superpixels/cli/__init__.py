@@ -8,6 +8,7 @@ import typer
 from napari_superpixels import __version__
 from napari_superpixels.cli.models import models
 from napari_superpixels.cli.segment import segment
+from napari_superpixels.cli.train import train
 from napari_superpixels.params import SegmentParams
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ def _main(
 
 
 app.command()(segment)
+app.command()(train)
 app.add_typer(models, name="models")
 
 
