@@ -1,27 +1,16 @@
-"""Training sets: images with ground truth become images with superpixel targets, and a network learns from them."""
+"""Training of a network on a data set."""
 
-import hashlib
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
-from skimage.color import rgb2lab
-from skimage.segmentation import find_boundaries
 
-from napari_superpixels import __version__
-from napari_superpixels.core.slowness import label_slowness
-from napari_superpixels.core.superpixels import grow_superpixels
-from napari_superpixels.data.bsds import list_bsds, read_bsds
-from napari_superpixels.errors import ReadError, WriteError
+from napari_superpixels.engine.targets import TargetConfig, load_bsds_samples
 from napari_superpixels.nets.can import CAN, CANConfig
 from napari_superpixels.nets.catalogue import ModelCard
-from napari_superpixels.nets.checkpoint import save_model
-from napari_superpixels.nets.train import TrainConfig, TrainEvent, TrainSample, train
+from napari_superpixels.nets.checkpoint import Model, save_model
+from napari_superpixels.nets.train import TrainConfig, TrainEvent, train
 
 #: Data set and terms, for the card of a model trained on it.
 BSDS_TERMS = (
@@ -30,27 +19,13 @@ BSDS_TERMS = (
 )
 
 
-class TargetConfig(BaseModel):
-    """How ground truth becomes superpixel targets; immutable, and written into the model file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    n_segments: int = Field(100, ge=1)
-    """Superpixels per image and annotator; more where the ground truth has more connected parts."""
-    color_weight: float = Field(0.1, ge=0)
-    """Colour weight of the quadratic slowness law."""
-    refine_start: float = Field(0.6, gt=0, le=1)
-    """Share of the superpixels that start on an even grid."""
-    refine_rounds: int = Field(4, ge=0)
-    """Rounds that add the others."""
-
-
 def train_bsds(
     bsds: str | Path,
     out: str | Path,
     config: TrainConfig | None = None,
     *,
     network: CANConfig | None = None,
+    start: Model | None = None,
     targets: TargetConfig | None = None,
     card: ModelCard | None = None,
     cache: str | Path | None = None,
@@ -71,7 +46,9 @@ def train_bsds(
     config : TrainConfig, optional
         Recipe of the training.
     network : CANConfig, optional
-        Shape of the network.
+        Shape of a new network.
+    start : Model, optional
+        Model to train further, instead of a new network; itself left as it is.
     targets : TargetConfig, optional
         How superpixel targets are grown.
     card : ModelCard, optional
@@ -90,172 +67,37 @@ def train_bsds(
 
     Raises
     ------
+    ValueError
+        If both ``network`` and ``start`` are given, or the network is not one from RGB to RGB.
     ReadError
         If the data set or a cached target cannot be read.
     WriteError
         If the model or a target cannot be written.
     """
-    config, network, targets = config or TrainConfig(), network or CANConfig(), targets or TargetConfig()
+    if network is not None and start is not None:
+        raise ValueError("give either the shape of a new network or a model to start from, not both")
+    config, targets = config or TrainConfig(), targets or TargetConfig()
     samples = load_bsds_samples(bsds, "train", targets, cache=cache, on_sample=on_target)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model, averaged = CAN(network), CAN(network)
+    model = _new_network(network or CANConfig(), config.seed) if start is None else copy.deepcopy(start.network)
+    averaged = copy.deepcopy(model)
+    model.requires_grad_(True)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     card = (card or ModelCard(title="Trained on BSDS500")).model_copy(update={"training_data": BSDS_TERMS})
 
     def save(step: int, weights: dict[str, torch.Tensor]) -> None:
         averaged.load_state_dict(weights)
-        recipe = {"train": config.model_dump(mode="json"), "targets": targets.model_dump(mode="json"), "steps": step}
+        recipe = {
+            "train": config.model_dump(mode="json"),
+            "targets": targets.model_dump(mode="json"),
+            "start": None if start is None else start.sha256,
+            "steps": step,
+        }
         save_model(out, averaged, card.model_copy(update={"recipe": recipe}))
 
     yield from train(model, samples, config, device=device, on_checkpoint=save)
 
 
-def load_bsds_samples(
-    bsds: str | Path,
-    split: str,
-    config: TargetConfig | None = None,
-    *,
-    cache: str | Path | None = None,
-    on_sample: Callable[[int, int], None] | None = None,
-) -> list[TrainSample]:
-    """Read a split of BSDS500 and grow its targets, or take them from the cache.
-
-    Parameters
-    ----------
-    bsds : str or pathlib.Path
-        Folder of the data set.
-    split : str
-        ``"train"`` or ``"val"``.
-    config : TargetConfig, optional
-        How the targets are grown.
-    cache : str or pathlib.Path, optional
-        Folder of cached targets; made if missing.
-    on_sample : callable, optional
-        Called with the number of images that are ready and their total.
-
-    Returns
-    -------
-    list of TrainSample
-        In the order of the images' names.
-
-    Raises
-    ------
-    ReadError
-        If the data set or a cached target cannot be read.
-    WriteError
-        If a target cannot be written.
-    """
-    config = config or TargetConfig()
-    names = list_bsds(bsds, split)
-    samples = []
-    for name in names:
-        sample = read_bsds(bsds, split, name)
-        path = None if cache is None else Path(cache) / f"bsds-{_digest(config)}" / split / f"{name}.npz"
-        if path is not None and path.is_file():
-            samples.append(_read_targets(path, sample.image))
-        else:
-            samples.append(make_sample(sample.image, sample.ground_truths, config))
-            if path is not None:
-                _write_targets(path, samples[-1])
-        if on_sample is not None:
-            on_sample(len(samples), len(names))
-    return samples
-
-
-def make_sample(
-    image: NDArray[np.uint8], ground_truths: Sequence[NDArray[np.integer[Any]]], config: TargetConfig | None = None
-) -> TrainSample:
-    """Grow superpixels that no annotator's borders cross, and fill them with the image's mean colour.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image.
-    ground_truths : sequence of ndarray of shape (H, W), integer
-        One label map per annotator; at least one.
-    config : TargetConfig, optional
-        How the superpixels are grown.
-
-    Returns
-    -------
-    TrainSample
-        One target per annotator, and the share of annotators who drew a border at each pixel.
-
-    Raises
-    ------
-    ValueError
-        If there is no ground truth or one has another shape than the image.
-    """
-    config = config or TargetConfig()
-    if not ground_truths:
-        raise ValueError("a target needs at least one ground truth, received none")
-    for ground_truth in ground_truths:
-        if ground_truth.shape != image.shape[:2]:
-            raise ValueError(f"ground truth of shape {ground_truth.shape} does not fit an image of {image.shape[:2]}")
-    features = rgb2lab(image).astype(np.float32)  # (H, W, 3)
-    labels = tuple(_grow(features, ground_truth, config) for ground_truth in ground_truths)
-    colors = tuple(_mean_colors(image, target) for target in labels)
-    votes = np.zeros(image.shape[:2], np.float32)
-    for ground_truth in ground_truths:
-        votes += find_boundaries(ground_truth, mode="thick")
-    boundary = np.round(votes * (255.0 / len(ground_truths))).astype(np.uint8)
-    return TrainSample(image, labels, colors, boundary)
-
-
-def _grow(
-    features: NDArray[np.float32], ground_truth: NDArray[np.integer[Any]], config: TargetConfig
-) -> NDArray[np.integer[Any]]:
-    """Return superpixels (H, W) inside the ground truth's regions, in the smallest integer type."""
-    zones = ground_truth.astype(np.int32) - (int(ground_truth.min()) - 1)  # zone 0 would be a barrier
-    slowness = label_slowness(features, "quadratic", color_weight=config.color_weight, zones=zones)
-    grown = grow_superpixels(
-        slowness,
-        min(config.n_segments, ground_truth.size),
-        refine_start=config.refine_start,
-        refine_rounds=config.refine_rounds,
-    )
-    return grown.labels.astype(np.min_scalar_type(int(grown.labels.max())))
-
-
-def _mean_colors(image: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """Return the mean colour of each label in [0, 1], shape (labels + 1, 3)."""
-    flat = labels.ravel()
-    counts = np.maximum(np.bincount(flat), 1)
-    sums = np.stack([np.bincount(flat, image[..., channel].ravel()) for channel in range(3)], axis=1)
-    return (sums / (255.0 * counts[:, None])).astype(np.float32)
-
-
-def _digest(config: TargetConfig) -> str:
-    """Return a short name of everything that a target depends on beside its image."""
-    return hashlib.sha256(f"{__version__} {config.model_dump_json()}".encode()).hexdigest()[:12]
-
-
-def _write_targets(path: Path, sample: TrainSample) -> None:
-    arrays: dict[str, NDArray[Any]] = {"boundary": sample.boundary}
-    for i, (labels, colors) in enumerate(zip(sample.labels, sample.colors, strict=True)):
-        arrays |= {f"labels{i}": labels, f"colors{i}": colors}
-    part = path.with_name(f".{path.stem}.part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            np.savez_compressed(part, allow_pickle=False, **arrays)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"The target cannot be written to {path}: {error.strerror or error}.") from error
-
-
-def _read_targets(path: Path, image: NDArray[np.uint8]) -> TrainSample:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            count = (len(arrays.files) - 1) // 2
-            labels = tuple(arrays[f"labels{i}"] for i in range(count))
-            colors = tuple(arrays[f"colors{i}"] for i in range(count))
-            sample = TrainSample(image, labels, colors, arrays["boundary"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ReadError(f"The cached target {path} is damaged ({error}); delete it.") from error
-    if any(array.shape != image.shape[:2] for array in (sample.boundary, *sample.labels)):
-        raise ReadError(f"The cached target {path} belongs to another image; delete it.")
-    return sample
+def _new_network(config: CANConfig, seed: int) -> CAN:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CAN(config)

@@ -1,127 +1,16 @@
-"""Targets from ground truth, their cache, and a short training on a tiny data set in the layout of BSDS500."""
+"""A short training on a tiny data set in the layout of BSDS500."""
 
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 import pytest
-from scipy import ndimage
-from scipy.io import savemat
 
-from napari_superpixels.engine import training as module
-from napari_superpixels.engine.training import TargetConfig, load_bsds_samples, make_sample, train_bsds
-from napari_superpixels.errors import ReadError, WriteError
+from napari_superpixels.engine.targets import TargetConfig
+from napari_superpixels.engine.training import train_bsds
 from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import load_model
 from napari_superpixels.nets.train import TrainConfig
-
-SHAPE = (40, 56)
-
-
-def _image() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    smooth = ndimage.gaussian_filter(rng.random((*SHAPE, 3)), (4, 4, 0))
-    return np.round(255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
-
-
-def _truths() -> list[np.ndarray]:
-    rows, columns = np.indices(SHAPE)
-    return [1 + (rows > 17) + 2 * (columns > 23), 1 + ((rows - 20) ** 2 + (columns - 20) ** 2 < 150)]
-
-
-@pytest.fixture
-def bsds(tmp_path: Path) -> Path:
-    for part in ("images", "groundTruth"):
-        (tmp_path / part / "train").mkdir(parents=True)
-    cells = np.empty((1, 2), dtype=object)
-    for i, truth in enumerate(_truths()):
-        cells[0, i] = {"Segmentation": truth.astype(np.uint16)}
-    for name in ("100", "200"):
-        iio.imwrite(tmp_path / "images" / "train" / f"{name}.jpg", _image())
-        savemat(tmp_path / "groundTruth" / "train" / f"{name}.mat", {"groundTruth": cells})
-    return tmp_path
-
-
-def test_superpixels_do_not_cross_the_ground_truth() -> None:
-    sample = make_sample(_image(), _truths(), TargetConfig(n_segments=30))
-    assert len(sample.labels) == len(sample.colors) == 2
-    for labels, truth in zip(sample.labels, _truths(), strict=True):
-        assert labels.shape == SHAPE
-        assert len(np.unique(labels)) == 30
-        pairs = np.unique(np.stack([labels.ravel().astype(int), truth.ravel()]), axis=1)
-        assert pairs.shape[1] == 30  # each superpixel meets one region only
-
-
-def test_colors_are_the_means_of_the_image() -> None:
-    sample = make_sample(_image(), _truths(), TargetConfig(n_segments=12))
-    for labels, colors in zip(sample.labels, sample.colors, strict=True):
-        for k in range(1, 13):
-            np.testing.assert_allclose(colors[k], sample.image[labels == k].mean(axis=0) / 255, rtol=1e-5)
-
-
-def test_boundary_is_the_share_of_annotators() -> None:
-    boundary = make_sample(_image(), _truths()).boundary
-    assert set(np.unique(boundary)) == {0, 128, 255}
-    assert boundary[17, 50] == boundary[18, 50] == 128  # the first annotator's border, on both sides
-    assert boundary[0, 0] == 0
-
-
-def test_ground_truth_may_start_at_zero_or_below() -> None:
-    first, second = (
-        make_sample(_image(), [truth], TargetConfig(n_segments=20)) for truth in (_truths()[0], _truths()[0] - 5)
-    )
-    np.testing.assert_array_equal(first.labels[0], second.labels[0])
-
-
-def test_more_regions_than_superpixels_asked_for() -> None:
-    truth = np.arange(16).reshape(4, 4).repeat(10, axis=0).repeat(14, axis=1)
-    assert len(np.unique(make_sample(_image(), [truth], TargetConfig(n_segments=3)).labels[0])) == 16
-
-
-def test_make_sample_refuses() -> None:
-    with pytest.raises(ValueError, match="received none"):
-        make_sample(_image(), [])
-    with pytest.raises(ValueError, match=r"shape \(3, 3\) does not fit"):
-        make_sample(_image(), [np.ones((3, 3), int)])
-
-
-def test_cached_targets_come_back(bsds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = TargetConfig(n_segments=15)
-    progress: list[tuple[int, int]] = []
-    fresh = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache", on_sample=lambda *n: progress.append(n))
-    assert progress == [(1, 2), (2, 2)]
-    monkeypatch.setattr(module, "make_sample", lambda *arguments: pytest.fail("the cache was not used"))
-    cached = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache")
-    for a, b in zip(fresh, cached, strict=True):
-        np.testing.assert_array_equal(a.image, b.image)
-        np.testing.assert_array_equal(a.boundary, b.boundary)
-        for one, other in zip((*a.labels, *a.colors), (*b.labels, *b.colors), strict=True):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
-
-
-def test_other_targets_are_grown_anew(bsds: Path, tmp_path: Path) -> None:
-    for n_segments in (15, 20):
-        samples = load_bsds_samples(bsds, "train", TargetConfig(n_segments=n_segments), cache=tmp_path / "cache")
-        assert samples[0].labels[0].max() == n_segments
-
-
-def test_damaged_cache(bsds: Path, tmp_path: Path) -> None:
-    load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
-    path = sorted((tmp_path / "cache").rglob("*.npz"))[0]
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ReadError, match=r"100\.npz is damaged"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
-    np.savez(path, boundary=np.zeros((3, 3), np.uint8))
-    with pytest.raises(ReadError, match="belongs to another image"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
-
-
-def test_cache_that_cannot_be_written(bsds: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(WriteError, match="cannot be written"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "file")
 
 
 def test_training_writes_a_model_with_its_recipe(bsds: Path, tmp_path: Path) -> None:
@@ -142,5 +31,26 @@ def test_training_writes_a_model_with_its_recipe(bsds: Path, tmp_path: Path) -> 
     assert model.card.recipe == {
         "train": config.model_dump(mode="json"),
         "targets": TargetConfig().model_dump(mode="json"),
+        "start": None,
         "steps": 3,
     }
+
+
+def test_training_goes_on_from_a_model(bsds: Path, tmp_path: Path) -> None:
+    config = TrainConfig(steps=1, batch_size=1, crop_size=24, learning_rate=1e-6)
+    network = CANConfig(width=5, dilations=(1, 2))
+    list(train_bsds(bsds, tmp_path / "first.safetensors", config, network=network))
+    start = load_model(tmp_path / "first.safetensors")
+    before = start.network.head.weight.clone()
+    list(train_bsds(bsds, tmp_path / "second.safetensors", config, start=start))
+    model = load_model(tmp_path / "second.safetensors")
+    assert model.card.recipe["start"] == start.sha256
+    assert model.config == network
+    change = (model.network.head.weight - before).abs().max()
+    assert 0 < change < 1e-5
+    assert np.array_equal(start.network.head.weight, before)
+
+
+def test_shape_and_start_exclude_each_other(bsds: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        next(train_bsds(bsds, tmp_path / "m.safetensors", network=CANConfig(), start=load_model("natural")))
