@@ -416,33 +416,26 @@ def sum_features(features: Any, owner: Any, sums: Any, counts: Any) -> None:
 
 
 @_jit
-def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any) -> None:
+def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any, channels: Any) -> None:
     """Average blocks of 2 x 2 [x 2] pixels of a padded field into another padded field, (n, C + 1) int16 each.
 
-    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is.
+    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is. `channels` has length C + 1.
     """
-    n_channels = features.shape[1]
-    total = np.zeros(n_channels, np.int64)
-    flat = 1 if shape[0] == 1 else 0
-    for i in range(0 if flat else 1, 1 if flat else coarse_shape[0] - 1):
+    is_plane = shape[0] == 1
+    for i in range(0 if is_plane else 1, 1 if is_plane else coarse_shape[0] - 1):
+        plane = 0 if is_plane else 2 * i - 1
+        n_planes = 1 if is_plane else min(2, shape[0] - 1 - plane)
         for j in range(1, coarse_shape[1] - 1):
+            n_rows = min(2, shape[1] - 2 * j)
             for k in range(1, coarse_shape[2] - 1):
-                total[:] = 0
-                count = 0
-                for di in range(1 if flat else 2):
-                    for dj in range(2):
-                        for dk in range(2):
-                            row = 0 if flat else 2 * i - 1 + di
-                            if (
-                                row >= shape[0] - 1 + flat
-                                or 2 * j - 1 + dj >= shape[1] - 1
-                                or 2 * k - 1 + dk >= shape[2] - 1
-                            ):
-                                continue
-                            q = (row * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1 + dk
-                            count += 1
-                            for c in range(n_channels):
-                                total[c] += features[q, c]
-                p = (i * coarse_shape[1] + j) * coarse_shape[2] + k
-                for c in range(n_channels):
-                    coarse[p, c] = np.int16(round(total[c] / count))
+                n_columns = min(2, shape[2] - 2 * k)
+                target = _index((i * coarse_shape[1] + j) * coarse_shape[2] + k)
+                for c in range(len(channels)):
+                    total = 0
+                    for di in range(n_planes):
+                        for dj in range(n_rows):
+                            first = ((plane + di) * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1
+                            total += int(features[_index(first), _index(c)])
+                            if n_columns == 2:
+                                total += int(features[_index(first + 1), _index(c)])
+                    coarse[target, _index(c)] = np.int16(round(total / (n_planes * n_rows * n_columns)))

@@ -27,8 +27,9 @@ from napari_superpixels.core import _kernels
 from napari_superpixels.core.slowness import SlownessField, strides
 from napari_superpixels.errors import CancelledError
 
-_BLOCK_EDGE = 384
+_BLOCK_EDGE = 512
 _BLOCK_LABELS = 8
+_PARALLEL_PIXELS = 100_000
 _MAX_REPAIRS = 100
 
 
@@ -293,9 +294,13 @@ def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[n
     """Return the open pixels of blocks that no front of their own could fill."""
     padded = fronts.slowness.padded_shape
     owner = fronts.owner.reshape(padded)
+    is_open = fronts.slowness.zones is None and fronts.slowness.closed is None
     found = []
     for block in blocks:
         inside = tuple(slice(part.start + 1, part.stop + 1) for part in block)
+        # Without mask and barriers a single front fills its block.
+        if is_open and owner[tuple(part.start for part in inside)] > 0:
+            continue
         where = np.nonzero(owner[inside] == 0)
         if where[0].size:
             index = tuple(w + part.start for w, part in zip(where, inside, strict=True))
@@ -307,10 +312,13 @@ def _blocks(shape: tuple[int, ...], n_labels: int) -> Iterator[tuple[slice, ...]
     """Cut the image into near-equal blocks, each many labels wide."""
     label_edge = (float(np.prod(shape)) / n_labels) ** (1 / len(shape))
     cache_edge = _BLOCK_EDGE if len(shape) == 2 else round(_BLOCK_EDGE ** (2 / 3))
-    edge = max(cache_edge, _BLOCK_LABELS * label_edge)
+    edge_of_few = _BLOCK_LABELS * label_edge
+    edge = max(cache_edge, edge_of_few)
+    n_parts = [max(1, round(n / edge)) for n in shape]
+    if all(parts == 1 for parts in n_parts) and np.prod(shape) >= _PARALLEL_PIXELS and max(shape) >= 2 * edge_of_few:
+        n_parts[int(np.argmax(shape))] = 2
     cuts = []
-    for n in shape:
-        parts = max(1, round(n / edge))
+    for n, parts in zip(shape, n_parts, strict=True):
         bounds = [n * i // parts for i in range(parts + 1)]
         cuts.append([slice(a, b) for a, b in itertools.pairwise(bounds)])
     return itertools.product(*cuts)

@@ -302,7 +302,8 @@ def _halved(slowness: SlownessField) -> SlownessField:
     padded = tuple(n + 2 for n in shape)
     features = np.zeros((int(np.prod(padded)), slowness.features.shape[1]), np.int16)
     lead = (1,) * (3 - len(shape))
-    _kernels.halve(slowness.features, lead + slowness.padded_shape, features, lead + padded)
+    channels = (0,) * features.shape[1]
+    _kernels.halve(slowness.features, lead + slowness.padded_shape, features, lead + padded, channels)
     inverse_h2 = tuple(np.float32(w / 4) for w in slowness.inverse_h2)
     return replace(slowness, shape=shape, features=features, inverse_h2=inverse_h2)
 
