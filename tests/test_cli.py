@@ -23,7 +23,7 @@ from napari_superpixels.data.label_files import read_metadata
 from napari_superpixels.engine import batch
 from napari_superpixels.params import SegmentParams
 
-QUICK = ["--model", "none", "--n-segments", "6"]
+QUICK = ["--model", "None", "--n-segments", "6"]
 
 
 def run(*arguments: object) -> Result:
@@ -175,7 +175,7 @@ WRONG_USAGE: list[tuple[list[str], str]] = [
     (["photo.png", "-o", "out", "--params", "bounds.json"], "'regularity' is 7; it should be less"),
     (["photo.png", "-o", "out", "--mask", "missing.png"], "missing.png does not exist"),
     (["photo.png", "-o", "out", "--overlay", "o.jpg"], "o.jpg is neither a PNG file nor a folder"),
-    (["photo.png", "-o", "out.jpg"], "JPEG would change the labels"),
+    (["photo.png", "-o", "out.jpg"], "labels cannot be written as .jpg"),
     (["photo.png", "-o", "out.tif", "--format", "png"], "does not end like a png file"),
     (["photo.png", "-o", "out.png", "--n-segments", "70000"], "at most 65535 superpixels, 70000 are asked for"),
     (["photo.png", "-o", "photo.png"], "would overwrite the input"),
@@ -269,6 +269,29 @@ def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: st
     result = run("train", *arguments)
     assert result.exit_code == code
     assert message in words(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {"screenshot": None, "image": None, "model": "natural"}),
+        (
+            ["--screenshot", "s.png", "--image", "a.png", "--model", "none"],
+            {"screenshot": Path("s.png"), "image": Path("a.png"), "model": None},
+        ),
+    ],
+)
+def test_demo_hands_on_its_options_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: dict
+) -> None:
+    from napari_superpixels.plugin import demo
+
+    def run_demo(**options: object) -> int:
+        assert options == expected
+        return 1
+
+    monkeypatch.setattr(demo, "run_demo", run_demo)
+    assert run("demo", *arguments).exit_code == 1
 
 
 def assert_partition(labels: np.ndarray, n_segments: int) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from napari_superpixels import __version__
 from napari_superpixels.cli.models import models
+from napari_superpixels.cli.options import model_name
 from napari_superpixels.cli.segment import segment
 from napari_superpixels.cli.train import train
 from napari_superpixels.params import SegmentParams
@@ -57,4 +58,4 @@ def demo(
     """Open napari on an image, segmented."""
     from napari_superpixels.plugin.demo import run_demo
 
-    raise typer.Exit(run_demo(image=image, model=None if model == "none" else model, screenshot=screenshot))
+    raise typer.Exit(run_demo(image=image, model=model_name(model), screenshot=screenshot))

@@ -61,6 +61,11 @@ def _values(field: FieldInfo) -> str:
     return f"{low}..{bounds['le']}"
 
 
+def model_name(text: str) -> str | None:
+    """Return the model that an option names; None for "none", the raw image."""
+    return None if text.lower() == _NONE else text
+
+
 def collect_parameters(file: Path | None, options: Mapping[str, str | None]) -> SegmentParams:
     """Return the parameters of a file, changed by the options that were given.
 
@@ -70,8 +75,8 @@ def collect_parameters(file: Path | None, options: Mapping[str, str | None]) -> 
         If the file or a value is wrong.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if given.get("model") == _NONE:
-        given["model"] = None
+    if "model" in given:
+        given["model"] = model_name(given["model"])
     base = SegmentParams() if file is None else _from_file(file)
     try:
         return base.updated(**given)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from napari_superpixels import __version__
+
 if TYPE_CHECKING:
     from napari_superpixels.engine.batch import ItemResult, Recipe
     from napari_superpixels.engine.worklist import WorkItem
@@ -116,6 +118,7 @@ class Reporter:
         recipe = self._recipe
         model = None if recipe.params.model is None else {"name": recipe.params.model, "sha256": recipe.model_sha256}
         return {
+            "version": __version__,
             "parameters": recipe.params.model_dump(),
             "model": model,
             "interrupted": interrupted,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.worklist import WorkItem
 
 _INTERRUPTED = 130
+#: Suffixes that someone may try: they hold no 32-bit labels, lose them, or are not written here.
+_UNSUITABLE = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr", ".json")
 
 
 class LabelFormat(StrEnum):
@@ -120,8 +122,11 @@ def _label_suffix(output: Path, wanted: LabelFormat | None, chosen: SegmentParam
     expected = {LabelFormat.png: (".png",), LabelFormat.tiff: (".tif", ".tiff")}
     if wanted is not None and named in (".png", ".tif", ".tiff") and named not in expected[wanted]:
         raise typer.BadParameter(f"{output} does not end like a {wanted} file.", param_hint="--format")
-    if named in (".jpg", ".jpeg"):
-        raise typer.BadParameter(f"JPEG would change the labels in {output}; use .tif or .png.", param_hint="--output")
+    if named in _UNSUITABLE:
+        raise typer.BadParameter(
+            f"labels cannot be written as {named} ({output}); use .tif or .png, or name a folder.",
+            param_hint="--output",
+        )
     if is_png and chosen.n_segments > MAX_PNG_LABEL:
         raise typer.BadParameter(
             f"a 16-bit PNG holds at most {MAX_PNG_LABEL} superpixels, {chosen.n_segments} are asked for; "

@@ -266,7 +266,9 @@ def _is_finished(item: WorkItem, recipe: Recipe, identity: dict[str, Any]) -> bo
             f"{item.target} exists and was not written by this command (or was changed since); remove it, choose "
             "another output, or allow to overwrite it."
         )
-    if item.overlay is not None and not list(item.overlay.parent.glob(f"{item.overlay.stem}*{item.overlay.suffix}")):
+    if item.overlay is not None and not any(
+        item.overlay.with_name(name).exists() for name in _first_names(item.overlay)
+    ):
         return False
     return bool(found.get("identity") == identity)
 
@@ -322,6 +324,11 @@ def _overlays(
     for depth, (plane_pixels, plane_labels) in enumerate(zip(pixels, labels, strict=True)):
         numbered = path.with_name(f"{prefix}_{depth:04d}{path.suffix}")
         yield numbered, _draw_boundaries(plane_pixels, plane_labels)
+
+
+def _first_names(overlay: Path) -> list[str]:
+    """Return the names that the first picture of a file can have: of a plane, of a stack, of several volumes."""
+    return [f"{overlay.stem}{numbers}{overlay.suffix}" for numbers in ("", "_0000", "_0000_0000")]
 
 
 def _draw_boundaries(pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:

@@ -77,7 +77,7 @@ def plan_work(
     is_single = len(sources) == 1 and not any(Path(name).is_dir() for name in inputs)
     if not is_single and _is_file_name(output):
         raise ValueError(
-            f"{output} is the name of a file, but there are {len(sources)} images or a folder to segment; "
+            f"{output} is the name of a file, but several images or a folder are to be segmented; "
             "name a folder instead."
         )
     items = []

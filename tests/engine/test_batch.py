@@ -157,6 +157,7 @@ def test_stack_is_segmented_plane_by_plane(tmp_path: Path, noisy_disks: np.ndarr
     assert (result.shape, result.n_segments) == ((3, 96, 96), (6, 6, 6))
     image = read_image(result.item.target)
     assert image.axes == "TYX"
+    assert run(tmp_path / "a.tif", overlay=tmp_path / "o").status == "skipped"
     for plane in image.array:
         np.testing.assert_array_equal(np.unique(plane), range(1, 7))
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == [f"a_overlay_000{i}.png" for i in range(3)]
