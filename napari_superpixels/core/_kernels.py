@@ -272,7 +272,7 @@ def march(
 
 
 @_jit
-def find_invasions(
+def check_seam(
     arrival: Any,
     owner: Any,
     features: Any,
@@ -289,20 +289,32 @@ def find_invasions(
     step: int,
     key_scale: Any,
     invaded: Any,
-) -> None:
-    """Lower `invaded` for each label of which a front across a seam could take a pixel earlier.
+    unsupported: Any,
+) -> int:
+    """Find where two blocks, each marched alone, contradict each other.
 
-    `seam` holds the pixels on one side, shape (s,), int64; their partners lie `step` further on. The other parameters
-    are those of :func:`march`.
+    `seam` holds the pixels on one side, shape (s,), int64; their partners lie `step` further on. Lowers `invaded` for
+    each label of which a front across the seam could take a pixel earlier, or which arrived at a pixel earlier than its
+    neighbours allow. Such pixels are written to `unsupported`, shape (2 s,), int64; returns their number. The other
+    parameters are those of :func:`march`.
     """
     tolerance = np.float32(0.05) / key_scale
+    n_unsupported = 0
     for i in range(seam.size):
         for side in range(2):
             pixel = seam[i] if side == 0 else seam[i] + step
             q = seam[i] + step if side == 0 else seam[i]
-            label = owner[pixel]
             taken = owner[q]
-            if label <= 0 or label == OUTSIDE or taken <= 0 or taken == OUTSIDE or arrival[q] <= arrival[pixel]:
+            if taken <= 0 or taken == OUTSIDE or arrival[q] == 0:
+                continue
+            p = _slowness(q, taken, features, references, field, centers, strides, inverse_h2, law, weights, channels)
+            u = _upwind(q, taken, p, arrival, owner, zones, strides, inverse_h2)
+            if u > arrival[q] + tolerance:
+                invaded[taken] = min(invaded[taken], arrival[q])
+                unsupported[n_unsupported] = q
+                n_unsupported += 1
+            label = owner[pixel]
+            if label <= 0 or label == OUTSIDE or arrival[q] <= arrival[pixel]:
                 continue
             if zones is not None and zones[q] != zones[pixel] and zones[q] != 0:
                 continue
@@ -310,18 +322,19 @@ def find_invasions(
             u = _upwind(q, label, p, arrival, owner, zones, strides, inverse_h2)
             if u < arrival[q] - tolerance:
                 invaded[taken] = min(invaded[taken], u)
+    return n_unsupported
 
 
 @_jit
-def reopen(arrival: Any, owner: Any, seeds: Any, invaded: Any, strides: Any, visited: Any) -> int:
+def reopen(arrival: Any, owner: Any, starts: Any, invaded: Any, strides: Any, visited: Any) -> int:
     """Open again the pixels of invaded labels that were frozen at or after the invasion.
 
     Parameters
     ----------
     arrival, owner, strides, invaded
         As for :func:`march`.
-    seeds : ndarray of shape (K,), int64
-        Seed pixel of each label; every label is connected to its seed.
+    starts : ndarray of shape (s,), int64
+        Pixels from which the invaded labels' pixels can be reached: their seeds, and pixels cut off from them.
     visited : ndarray of shape (n,), int32
         Memory; afterwards its first entries are the opened pixels.
 
@@ -331,14 +344,14 @@ def reopen(arrival: Any, owner: Any, seeds: Any, invaded: Any, strides: Any, vis
         Number of opened pixels.
     """
     n_open = 0
-    for label in range(1, invaded.size):
-        time = invaded[label]
-        if time == _INF:
+    for start in starts:
+        label = owner[start]
+        if label <= 0 or invaded[label] == _INF:
             continue
         first = n_open
         last = first + 1
-        visited[first] = seeds[label - 1]
-        owner[seeds[label - 1]] = -label
+        visited[first] = start
+        owner[start] = -label
         i = first
         while i < last:
             pixel = np.int64(visited[i])
@@ -352,7 +365,7 @@ def reopen(arrival: Any, owner: Any, seeds: Any, invaded: Any, strides: Any, vis
                         last += 1
         for i in range(first, last):
             pixel = np.int64(visited[i])
-            if arrival[pixel] >= time:
+            if arrival[pixel] >= invaded[label]:
                 arrival[pixel] = _INF
                 owner[pixel] = 0
                 visited[n_open] = pixel
@@ -430,12 +443,29 @@ def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any, channels: A
             for k in range(1, coarse_shape[2] - 1):
                 n_columns = min(2, shape[2] - 2 * k)
                 target = _index((i * coarse_shape[1] + j) * coarse_shape[2] + k)
+                n_pixels = n_planes * n_rows * n_columns
                 for c in range(len(channels)):
-                    total = 0
+                    total = n_pixels // 2
                     for di in range(n_planes):
                         for dj in range(n_rows):
                             first = ((plane + di) * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1
                             total += int(features[_index(first), _index(c)])
                             if n_columns == 2:
                                 total += int(features[_index(first + 1), _index(c)])
-                    coarse[target, _index(c)] = np.int16(round(total / (n_planes * n_rows * n_columns)))
+                    coarse[target, _index(c)] = np.int16(total // n_pixels)
+
+
+@_jit
+def pack(features: Any, boundary: Any, scale: Any, boundary_scale: Any, packed: Any, channels: Any) -> None:
+    """Round features times `scale`, (P, M, N, C) float32, and boundary probability into (P, M, N, C + 1) int16.
+
+    `boundary` is (P, M, N) float32, or None for 0.
+    """
+    half = np.float32(0.5)
+    for i in range(features.shape[0]):
+        for j in range(features.shape[1]):
+            for k in range(features.shape[2]):
+                for c in range(len(channels)):
+                    packed[i, j, k, c] = np.int16(math.floor(features[i, j, k, c] * scale + half))
+                if boundary is not None:
+                    packed[i, j, k, len(channels)] = np.int16(math.floor(boundary[i, j, k] * boundary_scale + half))

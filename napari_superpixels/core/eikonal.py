@@ -6,11 +6,12 @@ order in which pixels are visited.
 Scheme
 ------
 First-order upwind differences between frozen pixels of one label (Sethian 1996, doi:10.1073/pnas.93.4.1591), an
-untidy bucket queue, and blocks. A large image is cut into blocks that fit the processor's cache; each is marched alone,
-the blocks in parallel. Then fronts are compared across the seams: where one would have taken a pixel earlier, the label
-that lost it is reopened from that time on and the march goes on there, until no front can take anything. The blocks
-depend on the image and the number of labels alone, and the repair is sequential, so the result does not depend on the
-number of threads.
+untidy bucket queue, and blocks. A large image is cut into blocks that fit the processor's cache. Each is marched alone,
+with a halo one superpixel wide, the blocks in parallel; the halo is dropped. What a front from farther away would have
+changed shows at the seams, as a pixel that a front could take earlier or that arrived earlier than its neighbours allow.
+Its label is reopened from that time on and the march goes on there, until no contradiction is left. The blocks depend on
+the image and the number of labels alone, and the repair is sequential, so the result does not depend on the number of
+threads.
 """
 
 import itertools
@@ -29,6 +30,7 @@ from napari_superpixels.errors import CancelledError
 
 _BLOCK_EDGE = 512
 _BLOCK_LABELS = 8
+_HALO_LABELS = 1.0
 _PARALLEL_PIXELS = 100_000
 _MAX_REPAIRS = 100
 
@@ -115,25 +117,25 @@ def solve(
         If the flag was set.
     """
     cancel = new_cancel_flag() if cancel is None else cancel
-    state = np.empty((int(np.prod(slowness.padded_shape)), 2), np.int32)
-    fronts = Fronts(slowness, state, seeds, references)
-    fronts.arrival[:] = np.inf
-    fronts.owner[:] = _kernels.OUTSIDE
-    fronts._inner(fronts.owner)[...] = 0
-    if slowness.closed is not None:
-        fronts.owner[slowness.closed] = _kernels.OUTSIDE
-    fronts.arrival[seeds] = 0
-    fronts.owner[seeds] = -np.arange(1, seeds.size + 1, dtype=np.int32)
     blocks = list(_blocks(slowness.shape, seeds.size))
+    fronts = Fronts(slowness, np.empty((int(np.prod(slowness.padded_shape)), 2), np.int32), seeds, references)
     if len(blocks) == 1:
-        _march(fronts, seeds, int(state.shape[0]), cancel, repair=False)
+        inner = fronts.state.reshape(*slowness.padded_shape, 2)
+        _start(inner, slowness.closed, seeds, np.arange(1, seeds.size + 1, dtype=np.int32))
+        _march(fronts, seeds, int(fronts.state.shape[0]), cancel, repair=False)
         return fronts
+    _close_frame(fronts.owner.reshape(slowness.padded_shape))
+    positions = np.stack(np.unravel_index(seeds, slowness.padded_shape), axis=1)
+    halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
-        list(pool.map(lambda block: _march_block(fronts, block, cancel), blocks))
+        list(pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks))
     invaded = _no_invasions(fronts)
+    cut_off = []
     for seam, step in _seams(slowness.padded_shape, blocks):
-        _kernels.find_invasions(*_problem(fronts), seam, step, _key_scale(slowness), invaded)
-    _repair(fronts, invaded, _unreached(fronts, blocks), np.empty(0, np.int64), cancel)
+        unsupported = np.empty(2 * seam.size, np.int64)
+        n = _kernels.check_seam(*_problem(fronts), seam, step, _key_scale(slowness), invaded, unsupported)
+        cut_off.append(unsupported[:n])
+    _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), np.empty(0, np.int64), cancel)
     return fronts
 
 
@@ -163,7 +165,7 @@ def add_seeds(
     invaded[fronts.owner[seeds]] = np.finfo(np.float32).tiny
     fronts.seeds = np.concatenate([fronts.seeds, seeds])
     fronts.references = np.concatenate([fronts.references, references]).astype(np.float32, copy=False)
-    _repair(fronts, invaded, np.empty(0, np.int32), seeds, cancel)
+    _repair(fronts, invaded, np.empty(0, np.int64), np.empty(0, np.int32), seeds, cancel)
     return fronts
 
 
@@ -217,30 +219,65 @@ def _march(
     return invaded
 
 
-def _march_block(fronts: Fronts, block: tuple[slice, ...], cancel: npt.NDArray[np.uint8]) -> None:
-    """March one block alone, in arrays of its own that fit the cache."""
+def _start(
+    state: npt.NDArray[np.int32],
+    closed: npt.NDArray[np.bool_] | None,
+    seeds: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int32],
+) -> None:
+    """Set a padded state, (..., 2), to open pixels and seeds that wait."""
+    flat = state.reshape(-1, 2)
+    arrival, owner = flat.view(np.float32)[:, 0], flat[:, 1]
+    arrival[:] = np.inf
+    owner[:] = 0
+    _close_frame(state[..., 1])
+    if closed is not None:
+        owner[closed] = _kernels.OUTSIDE
+    arrival[seeds] = 0
+    owner[seeds] = -labels
+
+
+def _close_frame(owner: npt.NDArray[np.int32]) -> None:
+    for axis in range(owner.ndim):
+        lead = (slice(None),) * axis
+        owner[(*lead, 0)] = _kernels.OUTSIDE
+        owner[(*lead, -1)] = _kernels.OUTSIDE
+
+
+def _march_block(
+    fronts: Fronts,
+    block: tuple[slice, ...],
+    halo: int,
+    positions: npt.NDArray[np.intp],
+    cancel: npt.NDArray[np.uint8],
+) -> None:
+    """March one block and a halo around it alone, in arrays of its own that fit the cache; keep the block.
+
+    Blocks depend on nothing that another block writes, so they can run at the same time.
+    """
     slowness = fronts.slowness
     padded = slowness.padded_shape
     ndim = len(padded)
-    window = tuple(slice(part.start, part.stop + 2) for part in block)
-    inside = tuple(slice(part.start + 1, part.stop + 1) for part in block)
-    core = (slice(1, -1),) * ndim
+    first = [max(part.start - halo, 0) for part in block]
+    last = [min(part.stop + halo, n) for part, n in zip(block, slowness.shape, strict=True)]
+    window = tuple(slice(a, b + 2) for a, b in zip(first, last, strict=True))
+    shape = tuple(b - a + 2 for a, b in zip(first, last, strict=True))
 
     def cut(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         local = np.ascontiguousarray(flat.reshape(*padded, *flat.shape[1:])[window])
         return local.reshape(-1, *flat.shape[1:])
 
-    shape = tuple(part.stop - part.start + 2 for part in block)
-    state = np.empty((int(np.prod(shape)), 2), np.int32)
-    arrival, owner = state.view(np.float32)[:, 0], state[:, 1]
-    arrival[:] = np.inf
-    owner[:] = _kernels.OUTSIDE
-    state.reshape(*shape, 2)[core] = fronts.state.reshape(*padded, 2)[inside]
-    sources = np.flatnonzero(owner < 0)
+    local = positions - first
+    present = np.flatnonzero(np.all((local >= 1) & (local < np.array(shape) - 1), axis=1))
+    sources = np.ravel_multi_index(tuple(local[present].T), shape).astype(np.int64)
+    state = np.empty((*shape, 2), np.int32)
+    closed = None if slowness.closed is None else cut(slowness.closed)
+    _start(state, closed, sources, (present + 1).astype(np.int32))
+    flat = state.reshape(-1, 2)
     invaded = np.empty(0, np.float32)
     cancelled = _kernels.march(
-        arrival,
-        owner,
+        flat.view(np.float32)[:, 0],
+        flat[:, 1],
         cut(slowness.features),
         fronts.references,
         cut(slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
@@ -254,18 +291,21 @@ def _march_block(fronts: Fronts, block: tuple[slice, ...], cancel: npt.NDArray[n
         sources,
         False,
         _key_scale(slowness),
-        np.empty((sources.size + 2 * ndim * state.shape[0], 2), np.int32),
+        np.empty((sources.size + 2 * ndim * flat.shape[0], 2), np.int32),
         invaded,
         cancel,
     )
     if cancelled:
         check_cancelled(cancel)
-    fronts.state.reshape(*padded, 2)[inside] = state.reshape(*shape, 2)[core]
+    inside = tuple(slice(part.start + 1, part.stop + 1) for part in block)
+    core = tuple(slice(part.start + 1 - a, part.stop + 1 - a) for part, a in zip(block, first, strict=True))
+    fronts.state.reshape(*padded, 2)[inside] = state[core]
 
 
 def _repair(
     fronts: Fronts,
     invaded: npt.NDArray[np.float32],
+    cut_off: npt.NDArray[np.int64],
     unreached: npt.NDArray[np.int32],
     new_seeds: npt.NDArray[np.int64],
     cancel: npt.NDArray[np.uint8],
@@ -274,7 +314,10 @@ def _repair(
     steps = fronts.slowness.strides
     memory = np.empty(fronts.state.shape[0], np.int32)
     for _ in range(_MAX_REPAIRS):
-        n_open = _kernels.reopen(fronts.arrival, fronts.owner, fronts.seeds, invaded, steps, memory)
+        # Labels that begin now have no pixels to reopen.
+        n_old = fronts.seeds.size - new_seeds.size
+        starts = np.concatenate([fronts.seeds[np.flatnonzero(np.isfinite(invaded[1 : n_old + 1]))], cut_off])
+        n_open = _kernels.reopen(fronts.arrival, fronts.owner, starts, invaded, steps, memory)
         opened = np.concatenate([memory[:n_open], unreached])
         if new_seeds.size:
             fronts.arrival[new_seeds] = 0
@@ -287,7 +330,7 @@ def _repair(
         if sources.size == 0:
             return
         invaded = _march(fronts, sources, opened.size, cancel, repair=True)
-        unreached, new_seeds = unreached[:0], new_seeds[:0]
+        cut_off, unreached, new_seeds = cut_off[:0], unreached[:0], new_seeds[:0]
 
 
 def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[np.int32]:
@@ -310,9 +353,8 @@ def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[n
 
 def _blocks(shape: tuple[int, ...], n_labels: int) -> Iterator[tuple[slice, ...]]:
     """Cut the image into near-equal blocks, each many labels wide."""
-    label_edge = (float(np.prod(shape)) / n_labels) ** (1 / len(shape))
     cache_edge = _BLOCK_EDGE if len(shape) == 2 else round(_BLOCK_EDGE ** (2 / 3))
-    edge_of_few = _BLOCK_LABELS * label_edge
+    edge_of_few = _BLOCK_LABELS * _label_edge(shape, n_labels)
     edge = max(cache_edge, edge_of_few)
     n_parts = [max(1, round(n / edge)) for n in shape]
     if all(parts == 1 for parts in n_parts) and np.prod(shape) >= _PARALLEL_PIXELS and max(shape) >= 2 * edge_of_few:
@@ -322,6 +364,11 @@ def _blocks(shape: tuple[int, ...], n_labels: int) -> Iterator[tuple[slice, ...]
         bounds = [n * i // parts for i in range(parts + 1)]
         cuts.append([slice(a, b) for a, b in itertools.pairwise(bounds)])
     return itertools.product(*cuts)
+
+
+def _label_edge(shape: tuple[int, ...], n_labels: int) -> float:
+    """Return the edge, in pixels, of a square or cube that holds a label's share of the image."""
+    return float((np.prod(shape) / n_labels) ** (1 / len(shape)))
 
 
 def _seams(padded: tuple[int, ...], blocks: list[tuple[slice, ...]]) -> Iterator[tuple[npt.NDArray[np.int64], int]]:

@@ -209,11 +209,13 @@ def _pack(
 ) -> tuple[npt.NDArray[np.int16], float]:
     """Quantise features and boundary into one padded (pixels, C + 1) array."""
     n_channels = features.shape[-1]
-    largest = float(np.abs(features).max(initial=0.0))
+    largest = max(-float(features.min()), float(features.max()))
     quantum = max(largest, 1e-6) / _FULL_SCALE
     packed = np.zeros((*(n + 2 for n in features.shape[:-1]), n_channels + 1), np.int16)
     inner = packed[(slice(1, -1),) * (features.ndim - 1)]
-    np.rint(features * np.float32(1.0 / quantum), out=inner[..., :n_channels], casting="unsafe")
-    if boundary is not None:
-        np.rint(boundary * np.float32(_FULL_SCALE), out=inner[..., n_channels], casting="unsafe")
+    if features.ndim == 3:
+        features, inner = features[None], inner[None]
+        boundary = None if boundary is None else boundary[None]
+    scale, boundary_scale = np.float32(1.0 / quantum), np.float32(_FULL_SCALE)
+    _kernels.pack(features, boundary, scale, boundary_scale, inner, (0,) * n_channels)
     return packed.reshape(-1, n_channels + 1), quantum
