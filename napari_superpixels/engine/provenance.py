@@ -23,8 +23,8 @@ def layer_metadata(result: SolveResult) -> dict[str, Any]:
     -------
     dict
         ``schema``; ``image``, its name; ``position`` of the plane in a stack (None for axes that are shown);
-        ``channel_axis``; ``spacing``; ``model`` with ``name`` and ``sha256``; ``parameters``; ``seeds``, positions that the user
-        gave, or None; ``n_segments`` found; ``libraries``, version by name.
+        ``channel_axis``; ``spacing``; ``model`` with ``name`` and ``sha256``; ``parameters``; ``seeds``,
+        positions that the user gave, or None; ``n_segments`` found; ``libraries``, version by name.
     """
     inputs, params = result.inputs, result.params
     return {

@@ -68,8 +68,18 @@ class BoxLayers:
                 layer.contrast_limits = limits
             return
         options: dict[str, Any] = {} if is_rgb else {"contrast_limits": limits or (0.0, 1.0), "colormap": colormap}
-        self.adopt(kind, region.layer, Image(data, name=name, rgb=is_rgb, metadata=_made_of(region, kind), **options,
-                                      **region.placement(is_full=False)))
+        self.adopt(
+            kind,
+            region.layer,
+            Image(
+                data,
+                name=name,
+                rgb=is_rgb,
+                metadata=_made_of(region, kind),
+                **options,
+                **region.placement(is_full=False),
+            ),
+        )
 
     def show_labels(self, kind: str, region: Region, values: npt.NDArray[Any], name: str, colormap: Any) -> None:
         """Show values of a region as a Labels layer above the image."""
@@ -78,8 +88,18 @@ class BoxLayers:
         if isinstance(layer, Labels):
             replace_data(layer, data, region)
             return
-        self.adopt(kind, region.layer, Labels(data, name=name, colormap=colormap, metadata=_made_of(region, kind), opacity=0.8,
-                                       **region.placement(is_full=False)))
+        self.adopt(
+            kind,
+            region.layer,
+            Labels(
+                data,
+                name=name,
+                colormap=colormap,
+                metadata=_made_of(region, kind),
+                opacity=0.8,
+                **region.placement(is_full=False),
+            ),
+        )
 
     def adopt(self, kind: str, image: Layer, layer: Layer, *, on_top: bool = False) -> None:
         """Add a layer to the viewer as the one of its kind, over the image or on top of all, without selecting it."""

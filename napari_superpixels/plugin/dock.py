@@ -5,8 +5,8 @@ import threading
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from napari_superpixels.engine.preferences import load_preferences, save_preferences
@@ -59,6 +59,7 @@ class SegmentDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         self._on_source_changed()
         _start_warm_up()
@@ -82,11 +83,12 @@ class SegmentDock(QWidget):
         self.extras.close()
         self.source.disconnect_viewer()
         self._watch([])
-        for emitter in (self._viewer.dims.events.point, self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
+        for emitter in self._dims_emitters():
             emitter.disconnect(self._on_dims)
         save_preferences(self.session.params, self.session.view)
 
     def event(self, event: QEvent) -> bool:
+        """Stop when the dock is closed."""
         # napari takes the widget out of its dock, and forgets it, when the user closes the dock.
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
@@ -97,13 +99,13 @@ class SegmentDock(QWidget):
         return super().event(event)
 
     def closeEvent(self, event: Any) -> None:
+        """Stop when the widget is a window of its own and is closed."""
         if self.parent() is None:
             self.close_session()
         super().closeEvent(event)
 
     def _connect(self) -> None:
-        dims = self._viewer.dims.events
-        for emitter in (dims.point, dims.order, dims.ndisplay):
+        for emitter in self._dims_emitters():
             emitter.connect(self._on_dims)
         self.source.changed.connect(self._on_source_changed)
         self.panel.segment_requested.connect(self.segment)
@@ -116,6 +118,10 @@ class SegmentDock(QWidget):
         self.session.params_changed.connect(lambda new, old: self._save.throttle())
         self.session.view_changed.connect(lambda new, old: self._save.throttle())
         self.destroyed.connect(lambda: self.close_session())
+
+    def _dims_emitters(self) -> tuple[Any, ...]:
+        events = self._viewer.dims.events
+        return (events.point, events.order, events.ndisplay)
 
     def _on_dims(self, event: Any = None) -> None:
         self._follow.throttle()
@@ -170,7 +176,7 @@ _warm_up_started = False
 
 def _start_warm_up() -> None:
     """Load torch and the compiled code in a thread, once, so that the first result comes soon."""
-    global _warm_up_started  # noqa: PLW0603 - once in the life of the process
+    global _warm_up_started
     with _warm_up_lock:
         if _warm_up_started:
             return

@@ -21,7 +21,9 @@ class ImageChoice(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._watched: list[Layer] = []
-        self.image_menu = _LayerMenu("image", "The image layer to segment. Selecting an image in the layer list chooses it.")
+        self.image_menu = _LayerMenu(
+            "image", "The image layer to segment. Selecting an image in the layer list chooses it."
+        )
         self.channel_menu = _menu(
             "channel_axis", "Whether an axis of the image holds channels that belong together, such as stains."
         )
@@ -118,8 +120,9 @@ class ImageChoice(QWidget):
         with QSignalBlocker(menu):
             menu.clear()
             menu.addItem("RGB colours" if image is not None and image.rgb else "No channels (grey)", None)
-            for axis in possible_channel_axes(image, self._viewer.dims) if image is not None else []:
-                menu.addItem(f"{_axis_name(image, axis)} ({image.level_shapes[0][axis]})", axis)
+            if image is not None:
+                for axis in possible_channel_axes(image, self._viewer.dims):
+                    menu.addItem(f"{_axis_name(image, axis)} ({image.level_shapes[0][axis]})", axis)
             menu.setCurrentIndex(max(0, menu.findData(kept)) if kept is not None else 0)
         menu.setProperty("layer", id(image))
         menu.setEnabled(menu.count() > 1)

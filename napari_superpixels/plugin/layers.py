@@ -89,7 +89,7 @@ class ResultLayers:
         token = layer_token(region.layer)
         canvas = self._canvases.get(token)
         if canvas is not None and canvas.would_lose_edits(region):
-            self.noted.emit(f"Your changes stay in {canvas.layer.name!r}; new superpixels go into a layer of their own.")
+            self.noted.emit(f"Your changes stay in {canvas.layer.name!r}; new superpixels get a layer of their own.")
             canvas = None
         self._is_writing = True
         try:
@@ -204,9 +204,7 @@ class ResultLayers:
             canvas.edited.add((None,) * canvas.layer.ndim)
 
     def _on_removed(self, event: Any) -> None:
-        self._canvases = {
-            token: canvas for token, canvas in self._canvases.items() if canvas.layer is not event.value
-        }
+        self._canvases = {token: canvas for token, canvas in self._canvases.items() if canvas.layer is not event.value}
 
 
 def _overlap(first: Position, second: Position) -> bool:

@@ -107,7 +107,8 @@ class Region:
             offset = np.array([0 if i is None else i for i in self.position], float)
             for axis, first, factor in zip(self.axes, self.start, self.factors, strict=True):
                 offset[axis] = first * factor
-            translate = CompositeAffine(scale=scale, translate=translate, rotate=image.rotate, shear=image.shear)(offset)
+            transform = CompositeAffine(scale=scale, translate=translate, rotate=image.rotate, shear=image.shear)
+            translate = transform(offset)
             for axis, factor in zip(self.axes, self.factors, strict=True):
                 scale[axis] *= factor
         return {

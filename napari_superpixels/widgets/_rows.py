@@ -23,14 +23,15 @@ from napari_superpixels.errors import CheckpointError
 from napari_superpixels.widgets._scales import LinearScale, LogScale
 
 _THROTTLE_MS = 30
-_BOX_WIDTH = 78
+_BOX_WIDTH = 64
 _OPEN_FILE = "\0open"
 
 
 class _NoStrayWheel(QObject):
     """Leaves the mouse wheel to the scroll area, unless a control has been clicked."""
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
+        """Swallow the wheel over a control without focus."""
         if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
             event.ignore()
             return True
@@ -248,7 +249,8 @@ def _narrow_combo() -> QComboBox:
     return combo
 
 
-def _spin_box(low: float, high: float, step: float, *, is_log: bool, is_int: bool) -> QAbstractSpinBox:
+def _spin_box(low: float, high: float, step: float, *, is_log: bool, is_int: bool) -> Any:
+    box: Any
     if is_int:
         box = QSpinBox()
         box.setRange(round(low), round(high))
@@ -260,5 +262,8 @@ def _spin_box(low: float, high: float, step: float, *, is_log: bool, is_int: boo
     if is_log:
         box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)
+    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    # napari's theme leaves room for buttons, which a narrow dock has not; colours stay the theme's.
+    box.setStyleSheet("min-width: 0px; padding: 1px 4px;")
     box.setFixedWidth(_BOX_WIDTH)
     return box

@@ -40,7 +40,10 @@ class ParamForm(QWidget):
         content = QWidget()
         content.setLayout(advanced)
         self.advanced.setContent(content)
-        self.advanced.layout().setContentsMargins(0, 0, 0, 0)
+        self.advanced.collapse(animate=False)
+        folding = self.advanced.layout()
+        assert folding is not None
+        folding.setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(main)

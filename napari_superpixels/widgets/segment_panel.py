@@ -1,6 +1,7 @@
 """The Segment panel: what to segment, how, how to show it, and what came of it."""
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -21,14 +22,14 @@ from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.widgets._rows import ChoiceRow
-from napari_superpixels.widgets.wording import describe_error, describe_result
 from napari_superpixels.widgets.param_form import ParamForm
+from napari_superpixels.widgets.wording import describe_error, describe_result
 
 #: Results that can be shown as layers of their own: name, title, help.
 EXTRA_VIEWS = (
     ("flattened", "Flattened image", "The image as the network simplifies it: superpixels are grown on this."),
-    ("boundary", "Boundary probability", "Where the network expects borders, 0 to 1. Not every model predicts them."),
     ("arrival", "Arrival time", "When the growing superpixel reached each pixel: ridges are its borders."),
+    ("boundary", "Boundary probability", "Where the network expects borders, 0 to 1. Not every model predicts them."),
     ("seeds", "Seeds", "Where the superpixels started. Move, add or delete points, then choose them under 'Seeds'."),
 )
 _VIEW_TITLES = {"boundaries": "Boundaries", "filled": "Filled areas", "mean-color": "Mean colour"}
@@ -62,7 +63,7 @@ class SegmentPanel(QWidget):
         layout.setSpacing(6)
         layout.addWidget(self._make_controls(source), 1)
         layout.addWidget(self._make_actions())
-        self.setMinimumWidth(250)
+        self.setMinimumWidth(290)
         self._connect()
         self._show_view(session.view, session.view)
         self._show_busy(session.is_busy)
@@ -89,6 +90,19 @@ class SegmentPanel(QWidget):
     def add_note(self, text: str) -> None:
         """Add a sentence to the status line."""
         self.status.setText(f"{self.status.text()}\n{text}" if self.status.text() else text)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Align the titles, whose width is known once the theme is."""
+        super().showEvent(event)
+        self._align_titles()
+
+    def _align_titles(self) -> None:
+        """Let the controls outside *Advanced* begin at one line."""
+        folded = self.form.advanced
+        titles = [t for t in self.findChildren(QLabel) if t.buddy() is not None and not folded.isAncestorOf(t)]
+        width = max(title.sizeHint().width() for title in titles)
+        for title in titles:
+            title.setMinimumWidth(width)
 
     def _make_controls(self, source: QWidget) -> QWidget:
         content = QWidget()
@@ -149,6 +163,9 @@ class SegmentPanel(QWidget):
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(True)
         self.progress.setFixedHeight(18)
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.progress.setSizePolicy(policy)
         self.status = QLabel()
         self.status.setObjectName("status")
         self.status.setWordWrap(True)
@@ -200,8 +217,9 @@ class SegmentPanel(QWidget):
         self.segment.setEnabled(not self._reason)
         self.segment.setToolTip(self._reason or "Cut the chosen image into superpixels.")
         self.cancel.setEnabled(is_busy)
+        self.progress.setVisible(is_busy)
         if not is_busy:
-            self.progress.setValue(0)
+            self.progress.reset()
             self.progress.setFormat("")
 
     def _on_started(self) -> None:
