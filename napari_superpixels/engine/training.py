@@ -14,7 +14,7 @@ from napari_superpixels.nets.train import TrainConfig, TrainEvent, train
 
 #: Data set and terms, for the card of a model trained on it.
 BSDS_TERMS = (
-    "Berkeley Segmentation Data Set 500, training split: 200 images with all annotators "
+    "BSDS500 (Berkeley Segmentation Data Set), training split: 200 images with all annotators "
     "(Arbelaez, Maire, Fowlkes, Malik, TPAMI 2011); for non-commercial research and education."
 )
 
