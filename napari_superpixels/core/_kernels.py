@@ -418,27 +418,40 @@ def find_latest(arrival: Any, owner: Any, strides: Any, margin: int, latest: Any
 
 
 @_jit
-def sum_features(features: Any, owner: Any, sums: Any, counts: Any) -> None:
-    """Add each pixel's features to its label's row of `sums`, (K + 1, C) float64, and 1 to `counts`, (K + 1,) int64."""
+def sum_features(features: Any, owner: Any, strides: Any, interior: bool, sums: Any, counts: Any) -> None:
+    """Add each pixel's features to its label's row of `sums`, (K + 1, C) float64, and 1 to `counts`, (K + 1,) int64.
+
+    With `interior`, only pixels all of whose neighbours share their label.
+    """
     for pixel in range(owner.size):
-        label = owner[pixel]
-        if label > 0 and label != OUTSIDE:
-            counts[label] += 1
+        label = owner[_index(pixel)]
+        if label <= 0 or label == OUTSIDE:
+            continue
+        is_counted = True
+        if interior:
+            for a in range(len(strides)):
+                if owner[_index(pixel - strides[a])] != label or owner[_index(pixel + strides[a])] != label:
+                    is_counted = False
+        if is_counted:
+            counts[_index(label)] += 1
             for c in range(sums.shape[1]):
-                sums[label, c] += features[pixel, c]
+                sums[_index(label), _index(c)] += features[_index(pixel), _index(c)]
 
 
 @_jit
-def halve(features: Any, shape: Any, coarse: Any, coarse_shape: Any, channels: Any) -> None:
+def halve(
+    features: Any, shape: Any, coarse: Any, coarse_shape: Any, channels: Any, first_row: int, last_row: int
+) -> None:
     """Average blocks of 2 x 2 [x 2] pixels of a padded field into another padded field, (n, C + 1) int16 each.
 
-    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is. `channels` has length C + 1.
+    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is. `channels` has length C + 1. Rows
+    `first_row` to `last_row` - 1 of the coarse field's second axis are made, counted without the frame.
     """
     is_plane = shape[0] == 1
     for i in range(0 if is_plane else 1, 1 if is_plane else coarse_shape[0] - 1):
         plane = 0 if is_plane else 2 * i - 1
         n_planes = 1 if is_plane else min(2, shape[0] - 1 - plane)
-        for j in range(1, coarse_shape[1] - 1):
+        for j in range(first_row + 1, last_row + 1):
             n_rows = min(2, shape[1] - 2 * j)
             for k in range(1, coarse_shape[2] - 1):
                 n_columns = min(2, shape[2] - 2 * k)

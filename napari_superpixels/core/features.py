@@ -1,7 +1,5 @@
 """Features in which superpixels are compared: CIELAB for colour, lightness for grey, standard scores for channels."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba as nb
@@ -9,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.core.image import Kind
+from napari_superpixels.core.parallel import in_bands
 
 _TABLE_SIZE = 4096
 _STANDARD_SCORE = 20.0
@@ -54,15 +53,12 @@ def pixel_features(
     rows = image.reshape(-1, 3)
     rows_other = other.reshape(-1, 3)
     rows_out = features.reshape(len(rows), -1)
-    n_parts = max(1, min(os.cpu_count() or 1, len(rows) // 65536))
-    bounds = [len(rows) * i // n_parts for i in range(n_parts + 1)]
 
-    def convert(i: int) -> None:
-        part = slice(bounds[i], bounds[i + 1])
+    def convert(first: int, last: int) -> None:
+        part = slice(first, last)
         _mix_to_lab(rows[part], rows_other[part], share, _GAMMA, _CBRT, rows_out[part])
 
-    with ThreadPoolExecutor(n_parts) as pool:
-        list(pool.map(convert, range(n_parts)))
+    in_bands(convert, len(rows), 1)
     return features
 
 

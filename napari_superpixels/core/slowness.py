@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.core import _kernels
+from napari_superpixels.core.parallel import in_bands
 from napari_superpixels.params import Law
 
 _FULL_SCALE = 32000.0
@@ -214,8 +215,14 @@ def _pack(
     packed = np.zeros((*(n + 2 for n in features.shape[:-1]), n_channels + 1), np.int16)
     inner = packed[(slice(1, -1),) * (features.ndim - 1)]
     if features.ndim == 3:
-        features, inner = features[None], inner[None]
-        boundary = None if boundary is None else boundary[None]
+        features, inner = features[:, None], inner[:, None]
+        boundary = None if boundary is None else boundary[:, None]
     scale, boundary_scale = np.float32(1.0 / quantum), np.float32(_FULL_SCALE)
-    _kernels.pack(features, boundary, scale, boundary_scale, inner, (0,) * n_channels)
+
+    def pack(first: int, last: int) -> None:
+        band = slice(first, last)
+        probability = None if boundary is None else boundary[band]
+        _kernels.pack(features[band], probability, scale, boundary_scale, inner[band], (0,) * n_channels)
+
+    in_bands(pack, len(features), features[0, ..., 0].size)
     return packed.reshape(-1, n_channels + 1), quantum
