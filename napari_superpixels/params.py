@@ -145,7 +145,7 @@ class SegmentParams(BaseModel):
         le=1.0,
     )
     refine_rounds: int = _param(
-        4,
+        2,
         "Refinement rounds",
         "In how many rounds the remaining superpixels are added. More rounds place them better and take longer.",
         Control("seeds", advanced=True, step=1),

@@ -51,7 +51,7 @@ def grow_superpixels(
     *,
     placement: SeedPlacement = "low-gradient",
     refine_start: float = 0.6,
-    refine_rounds: int = 4,
+    refine_rounds: int = 2,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
 ) -> Superpixels:
@@ -95,7 +95,7 @@ def find_seeds(
     *,
     placement: SeedPlacement = "low-gradient",
     refine_start: float = 0.6,
-    refine_rounds: int = 4,
+    refine_rounds: int = 2,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
     progress: Callable[[float], None] | None = None,
