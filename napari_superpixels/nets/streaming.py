@@ -50,11 +50,11 @@ def _convolve(conv: nn.Conv2d, slope: float, bands: Iterator[Tensor], height: in
     first, end, done = -margin, 0, 0  # rows first..end of the input are in the buffer, rows 0..done of the output made
     for rows in bands:  # (1, C, rows, W)
         if buffer is None:
-            # Room for 2 * margin rows more than needed: every row is moved to the front about once.
-            buffer = _new_buffer(rows, min(5 * margin + 2 * band, height + 2 * margin))
+            # So much room that rows moved to the front, at most 2 * margin + band, never overlap where they come from.
+            buffer = _new_buffer(rows, min(5 * margin + 4 * band, height + 2 * margin))
             buffer[:, :, :margin] = 0.0
         if end - first + rows.shape[2] + margin > buffer.shape[2]:
-            kept = buffer[:, :, done - margin - first : end - first].clone()
+            kept = buffer[:, :, done - margin - first : end - first]
             buffer[:, :, : kept.shape[2]] = kept
             first = done - margin
         target = buffer[:, :, end - first : end - first + rows.shape[2]]
