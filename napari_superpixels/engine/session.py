@@ -8,6 +8,7 @@ from psygnal import Signal
 from napari_superpixels.engine.pipeline import Pipeline, SolveResult
 from napari_superpixels.engine.resolve import ImageInput, stage_keys
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
+from napari_superpixels.engine.torch_libraries import preload_torch_libraries
 from napari_superpixels.params import SegmentParams, ViewParams
 
 
@@ -215,5 +216,6 @@ def warm_up() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[:32] = 255
     inputs = ImageInput(image, source=None, key=None)
-    for model in (None, SegmentParams().model):
-        Pipeline().run(inputs, SegmentParams(n_segments=8, model=model))
+    Pipeline().run(inputs, SegmentParams(n_segments=8, model=None))
+    preload_torch_libraries()
+    Pipeline().run(inputs, SegmentParams(n_segments=8))

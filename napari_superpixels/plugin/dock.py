@@ -4,6 +4,8 @@ import logging
 import threading
 from typing import Any
 
+import numpy as np
+from napari.layers import Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
@@ -18,6 +20,7 @@ from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.notify import HiddenPanelNotifier
 from napari_superpixels.plugin.regions import Region, mark_changed, shown_region
 from napari_superpixels.plugin.seed_points import seeds_from_points
+from napari_superpixels.plugin.style import line_colormap
 from napari_superpixels.widgets.main_thread import MainThread
 from napari_superpixels.widgets.segment_panel import SegmentPanel
 
@@ -186,6 +189,8 @@ def _start_warm_up() -> None:
 
 def _warm_up() -> None:
     try:
+        # napari compiles code of its own for the first Labels layer, which takes more than half a second.
+        Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
         warm_up()
     except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
         _LOG.debug("The warm-up failed", exc_info=True)

@@ -23,7 +23,12 @@ from napari_superpixels.errors import CheckpointError
 from napari_superpixels.widgets._scales import LinearScale, LogScale
 
 _THROTTLE_MS = 30
-_BOX_WIDTH = 64
+# A narrow dock has no room for the buttons that napari's theme puts on both sides; arrow keys and the wheel remain.
+_BOX_STYLE = """
+QAbstractSpinBox { min-width: 54px; max-width: 54px; padding: 1px 4px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0px; border: none; }
+QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow { width: 0px; image: none; }
+"""
 _OPEN_FILE = "\0open"
 
 
@@ -262,8 +267,5 @@ def _spin_box(low: float, high: float, step: float, *, is_log: bool, is_int: boo
     if is_log:
         box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)
-    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-    # napari's theme leaves room for buttons, which a narrow dock has not; colours stay the theme's.
-    box.setStyleSheet("min-width: 0px; padding: 1px 4px;")
-    box.setFixedWidth(_BOX_WIDTH)
+    box.setStyleSheet(_BOX_STYLE)
     return box

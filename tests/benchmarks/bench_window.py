@@ -1,0 +1,173 @@
+"""How a real napari window feels: python tests/benchmarks/bench_window.py
+
+Prints one line per figure, in milliseconds, with its budget. Run it twice: the first run may compile.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import numpy as np
+
+from napari_superpixels.plugin.virtual_display import has_display, virtual_display
+
+TICK_MS = 5
+N_STEPS = 15
+
+
+def main() -> int:
+    with ExitStack() as stack:
+        if not has_display():
+            stack.enter_context(virtual_display())
+        return int(not measure())
+
+
+def measure() -> bool:
+    import napari
+    from skimage.data import astronaut
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1280, 800)
+    settle(1.0)
+    opened, stall = timed_stall(lambda: open_dock(viewer))
+    dock = viewer.window.dock_widgets["Segment"]
+    ok = report("opening the widget", opened, None)
+    ok &= report("  longest stall in the 6 s after that (imports, warm-up)", timed_stall(lambda: settle(6.0))[1], None)
+    viewer.add_image(astronaut(), rgb=True)
+    ok &= report("first Segment, 512 x 512, warmed up", segment(dock), 2000)
+    tiled = np.tile(astronaut(), (2, 2, 1))
+    viewer.add_image(tiled, rgb=True, name="tiled")
+    viewer.reset_view()
+    settle(1.0)
+    total, stall = timed_stall(lambda: segment(dock))
+    ok &= report("Segment, 1024 x 1024, network included", total, None)
+    ok &= report("  longest stall of the main thread meanwhile", stall, 50)
+    labels = viewer.layers["tiled superpixels"]
+    drawing = [timed_stall(lambda: refresh(labels))[1] for _ in range(5)]
+    report("  of which napari itself: refresh and draw of the same layer", statistics.median(drawing), None)
+    for name in ("regularity", "n_segments", "color_weight"):
+        steps, stall = timed_stall(lambda name=name: [slider_step(dock, name, i) for i in range(N_STEPS)])
+        ok &= report(f"slider step to refreshed layer, 1024 x 1024, {name}", statistics.median(steps_of(dock)), 150)
+        ok &= report("  longest stall of the main thread meanwhile", stall, 50)
+    ok &= report("cancel while the network runs, 2048 x 2048", cancel(dock, viewer, tiled, 0.3), 500)
+    ok &= report("cancel while the solver runs, 2048 x 2048", cancel(dock, viewer, tiled, None), 500)
+    viewer.close()
+    return ok
+
+
+_steps: list[float] = []
+
+
+def steps_of(dock) -> list[float]:
+    taken = list(_steps)
+    _steps.clear()
+    return taken
+
+
+def open_dock(viewer) -> float:
+    start = time.perf_counter()
+    from napari_superpixels.plugin.dock import SegmentDock
+
+    viewer.window.add_dock_widget(SegmentDock(viewer), name="Segment")
+    settle(0)
+    return 1000 * (time.perf_counter() - start)
+
+
+def segment(dock) -> float:
+    """Press Segment and return the milliseconds until the layer is drawn."""
+    results: list[object] = []
+    dock.session.solved.connect(lambda result: results.append(result))
+    start = time.perf_counter()
+    dock.panel.segment.click()
+    wait_for(lambda: bool(results) and not dock.session.is_busy)
+    settle(0)
+    return 1000 * (time.perf_counter() - start)
+
+
+def slider_step(dock, name: str, i: int) -> None:
+    """Move a slider and note the milliseconds until the layer is refreshed and drawn."""
+    results: list[object] = []
+    dock.session.solved.connect(lambda result: results.append(result))
+    slider = dock.panel.form.rows[name].slider
+    start = time.perf_counter()
+    slider.setValue(slider.value() + (7 if i % 2 else -6))
+    wait_for(lambda: bool(results) and not dock.session.is_busy)
+    settle(0)
+    _steps.append(1000 * (time.perf_counter() - start))
+    settle(0.05)
+
+
+def cancel(dock, viewer, tiled, after_s: float | None) -> float:
+    """Press Cancel during the network, or once the superpixels grow, and return the milliseconds until all is idle."""
+    viewer.add_image(np.tile(tiled, (2, 2, 1)), rgb=True)
+    settle(0.3)
+    texts: list[str] = []
+    dock.session.progressed.connect(lambda share, text: texts.append(text))
+    dock.panel.segment.click()
+    if after_s is None:
+        wait_for(lambda: "Growing superpixels" in texts)
+    else:
+        settle(after_s)
+    assert dock.session.is_busy, "too late to cancel"
+    start = time.perf_counter()
+    dock.panel.cancel.click()
+    wait_for(lambda: not dock.session.is_busy)
+    return 1000 * (time.perf_counter() - start)
+
+
+def refresh(layer) -> None:
+    layer.refresh(extent=False)
+    settle(0.15)
+
+
+def timed_stall(action: Callable[[], object]) -> tuple[float, float]:
+    """Return what an action returns, and the longest time in ms in which the event loop did not tick."""
+    from qtpy.QtCore import Qt, QTimer
+
+    ticks = [time.perf_counter()]
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    timer.start(TICK_MS)
+    value = action()
+    ticks.append(time.perf_counter())
+    timer.stop()
+    return value, 1000 * float(np.diff(ticks).max()) - TICK_MS
+
+
+def settle(seconds: float) -> None:
+    """Process events for a while."""
+    end = time.perf_counter() + seconds
+    process_events()
+    while time.perf_counter() < end:
+        process_events()
+        time.sleep(0.001)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.perf_counter() + 120
+    while not condition():
+        process_events()
+        time.sleep(0.001)
+        if time.perf_counter() > end:
+            sys.exit("nothing happened for two minutes")
+
+
+def process_events() -> None:
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.instance().processEvents()
+
+
+def report(what: str, value_ms: float, budget_ms: float | None) -> bool:
+    ok = budget_ms is None or value_ms <= budget_ms
+    budget = "" if budget_ms is None else f"   (budget {budget_ms:.0f}){'' if ok else '  MISSED'}"
+    sys.stdout.write(f"{what:<66}{value_ms:8.1f}{budget}\n")
+    sys.stdout.flush()
+    return ok
+
+
+if __name__ == "__main__":
+    sys.exit(main())
