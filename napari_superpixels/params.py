@@ -22,7 +22,7 @@ STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arriva
 
 #: The weights each slowness law starts from: (color_weight, edge_weight).
 LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
-    "quadratic": (0.3, 0.0),
+    "quadratic": (0.5, 30.0),
     "exponential": (5.0, 0.0),
     "ergc": (1.0, 0.0),
 }

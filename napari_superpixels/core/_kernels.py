@@ -439,33 +439,41 @@ def sum_features(features: Any, owner: Any, strides: Any, interior: bool, sums: 
 
 
 @_jit
-def halve(
-    features: Any, shape: Any, coarse: Any, coarse_shape: Any, channels: Any, first_row: int, last_row: int
+def coarsen(
+    features: Any,
+    shape: Any,
+    coarse: Any,
+    coarse_shape: Any,
+    factor: int,
+    channels: Any,
+    first_row: int,
+    last_row: int,
 ) -> None:
-    """Average blocks of 2 x 2 [x 2] pixels of a padded field into another padded field, (n, C + 1) int16 each.
+    """Average blocks of `factor` pixels along each axis of a padded field into another one, (n, C + 1) int16 each.
 
     Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is. `channels` has length C + 1. Rows
     `first_row` to `last_row` - 1 of the coarse field's second axis are made, counted without the frame.
     """
     is_plane = shape[0] == 1
+    sums = np.zeros((coarse_shape[2], len(channels)), np.int64)
     for i in range(0 if is_plane else 1, 1 if is_plane else coarse_shape[0] - 1):
-        plane = 0 if is_plane else 2 * i - 1
-        n_planes = 1 if is_plane else min(2, shape[0] - 1 - plane)
+        planes = range(0, 1) if is_plane else range((i - 1) * factor + 1, min(i * factor, shape[0] - 2) + 1)
         for j in range(first_row + 1, last_row + 1):
-            n_rows = min(2, shape[1] - 2 * j)
+            rows = range((j - 1) * factor + 1, min(j * factor, shape[1] - 2) + 1)
+            sums[:] = 0
+            for plane in planes:
+                for row in rows:
+                    pixel = (plane * shape[1] + row) * shape[2] + 1
+                    for k in range(1, coarse_shape[2] - 1):
+                        for _ in range(min(factor, shape[2] - 2 - (k - 1) * factor)):
+                            for c in range(len(channels)):
+                                sums[_index(k), _index(c)] += features[_index(pixel), _index(c)]
+                            pixel += 1
             for k in range(1, coarse_shape[2] - 1):
-                n_columns = min(2, shape[2] - 2 * k)
-                target = _index((i * coarse_shape[1] + j) * coarse_shape[2] + k)
-                n_pixels = n_planes * n_rows * n_columns
+                n_pixels = len(planes) * len(rows) * min(factor, shape[2] - 2 - (k - 1) * factor)
+                target = (i * coarse_shape[1] + j) * coarse_shape[2] + k
                 for c in range(len(channels)):
-                    total = n_pixels // 2
-                    for di in range(n_planes):
-                        for dj in range(n_rows):
-                            first = ((plane + di) * shape[1] + 2 * j - 1 + dj) * shape[2] + 2 * k - 1
-                            total += int(features[_index(first), _index(c)])
-                            if n_columns == 2:
-                                total += int(features[_index(first + 1), _index(c)])
-                    coarse[target, _index(c)] = np.int16(total // n_pixels)
+                    coarse[_index(target), _index(c)] = np.int16((sums[k, c] + n_pixels // 2) // n_pixels)
 
 
 @_jit

@@ -71,7 +71,8 @@ class Fronts:
     def labels_image(self) -> npt.NDArray[np.int32]:
         """Return the labels in the shape of the image: 1 to K, and 0 where no front came."""
         labels = self._inner(self.owner).copy()
-        labels[(labels == _kernels.OUTSIDE) | (labels < 0)] = 0
+        if self.slowness.closed is not None:
+            labels[self._inner(self.slowness.closed)] = 0
         return labels
 
     def arrival_image(self) -> npt.NDArray[np.float32]:
@@ -117,6 +118,7 @@ def solve(
         If the flag was set.
     """
     cancel = new_cancel_flag() if cancel is None else cancel
+    check_cancelled(cancel)
     blocks = list(_blocks(slowness.shape, seeds.size))
     fronts = Fronts(slowness, np.empty((int(np.prod(slowness.padded_shape)), 2), np.int32), seeds, references)
     if len(blocks) == 1:

@@ -1,5 +1,7 @@
 """The solver against geometry, scikit-fmm and itself."""
 
+import threading
+
 import numpy as np
 import pytest
 import skfmm
@@ -7,7 +9,7 @@ import skfmm
 from napari_superpixels.core import eikonal
 from napari_superpixels.core.eikonal import add_seeds, new_cancel_flag, solve
 from napari_superpixels.core.slowness import constant_slowness
-from napari_superpixels.core.superpixels import SeedSet, find_seeds, given_seeds, march_from
+from napari_superpixels.core.superpixels import find_seeds, given_seeds, march_from
 from napari_superpixels.errors import CancelledError
 
 from .conftest import IS_COMPILED, assert_partition, noise_slowness, smooth_noise
@@ -180,6 +182,16 @@ def test_cancel_stops_the_march(edge):
     cancel[0] = 1
     with pytest.raises(CancelledError):
         find_seeds(field, 20, cancel=cancel)
-    if IS_COMPILED:
-        with pytest.raises(CancelledError):
-            march_from(field, SeedSet(seeds.indices, seeds.references), cancel=cancel)
+    with pytest.raises(CancelledError):
+        march_from(field, seeds, cancel=cancel)
+
+
+@needs_speed
+def test_cancel_stops_a_march_under_way():
+    field = noise_slowness((3000, 3000))
+    seeds = find_seeds(field, 20_000)
+    cancel = new_cancel_flag()
+    timer = threading.Timer(0.05, lambda: cancel.fill(1))
+    timer.start()
+    with pytest.raises(CancelledError):
+        march_from(field, seeds, cancel=cancel)
