@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.measure import label as connected_components
 
-from napari_superpixels.core import _kernels
+from napari_superpixels.core import _fields
 from napari_superpixels.core.eikonal import Fronts
 from napari_superpixels.params import SeedPlacement
 
@@ -79,7 +79,7 @@ def late_seeds(fronts: Fronts, n_seeds: int, *, margin: int) -> npt.NDArray[np.i
     slowness = fronts.slowness
     latest = np.empty(fronts.seeds.size + 1, np.int64)
     for keep_off in (margin, 0):
-        _kernels.find_latest(fronts.arrival, fronts.owner, slowness.strides, keep_off, latest)
+        _fields.find_latest(fronts.arrival, fronts.owner, slowness.strides, keep_off, latest)
         candidates = latest[latest >= 0]
         if candidates.size:
             order = np.argsort(-fronts.arrival[candidates], kind="stable")

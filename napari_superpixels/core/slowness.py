@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_superpixels.core import _kernels
+from napari_superpixels.core import _fields, _kernels
 from napari_superpixels.core.parallel import in_bands
 from napari_superpixels.params import Law
 
@@ -222,7 +222,7 @@ def _pack(
     def pack(first: int, last: int) -> None:
         band = slice(first, last)
         probability = None if boundary is None else boundary[band]
-        _kernels.pack(features[band], probability, scale, boundary_scale, inner[band], (0,) * n_channels)
+        _fields.pack(features[band], probability, scale, boundary_scale, inner[band], (0,) * n_channels)
 
     in_bands(pack, len(features), features[0, ..., 0].size)
     return packed.reshape(-1, n_channels + 1), quantum

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_superpixels.core import _kernels
+from napari_superpixels.core import _fields, _kernels
 from napari_superpixels.core.eikonal import Fronts, add_seeds, new_cancel_flag, solve
 from napari_superpixels.core.parallel import in_bands
 from napari_superpixels.core.seeds import component_seeds, late_seeds, place_seeds
@@ -182,7 +182,7 @@ def _interior_means(fronts: Fronts) -> npt.NDArray[np.float32]:
     sums = np.zeros((2, fronts.seeds.size + 1, slowness.n_channels))
     counts = np.zeros((2, fronts.seeds.size + 1), np.int64)
     for interior in (0, 1):
-        _kernels.sum_features(
+        _fields.sum_features(
             slowness.features, fronts.owner, slowness.strides, bool(interior), sums[interior], counts[interior]
         )
     chosen = (counts[1] > 0).astype(int)
@@ -311,7 +311,7 @@ def _coarsened(slowness: SlownessField, factor: int) -> SlownessField:
     fine = lead + slowness.padded_shape
 
     def coarsen(first: int, last: int) -> None:
-        _kernels.coarsen(slowness.features, fine, features, lead + padded, factor, channels, first, last)
+        _fields.coarsen(slowness.features, fine, features, lead + padded, factor, channels, first, last)
 
     in_bands(coarsen, shape[-2], int(np.prod(slowness.shape)) // shape[-2])
     inverse_h2 = tuple(np.float32(w / factor**2) for w in slowness.inverse_h2)
