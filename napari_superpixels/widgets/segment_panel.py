@@ -236,7 +236,7 @@ class SegmentPanel(QWidget):
         self.show_error(describe_error(error))
 
     def _on_cancelled(self) -> None:
-        self._say("Cancelled. The superpixels shown are the last complete ones.")
+        self._say(self._reason or "Cancelled. The superpixels shown are the last complete ones.")
 
     def _on_idle(self) -> None:
         self._show_busy(self._session.is_busy)

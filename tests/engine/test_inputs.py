@@ -44,7 +44,14 @@ def test_unread_parameters_change_no_key(params, seeds, name) -> None:
     chosen = SegmentParams(**params)
     inputs = ImageInput(np.zeros((4, 4)), source=1, key=1, seeds=seeds)
     assert name in unread_parameters(inputs, chosen)
-    other = {"flattening": 0.3, "edge_weight": 3, "device": "cpu", "compactness": 7, "n_segments": 9, "refine_rounds": 1}
+    other = {
+        "flattening": 0.3,
+        "edge_weight": 3,
+        "device": "cpu",
+        "compactness": 7,
+        "n_segments": 9,
+        "refine_rounds": 1,
+    }
     assert stage_keys(inputs, chosen) == stage_keys(inputs, chosen.updated(**{name: other[name]}))
 
 

@@ -1,0 +1,206 @@
+"""What happens to layers while results come: in place, never over the user's work."""
+
+import threading
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Points
+
+
+@pytest.fixture
+def image(viewer, dock, color_blocks) -> Image:
+    return viewer.add_image(color_blocks, rgb=True, name="blocks")
+
+
+def names(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def test_tuning_keeps_layer_selection_and_camera(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    data = labels.data
+    camera = getattr(viewer, "scene", viewer).camera  # napari 0.9 moved it
+    camera.zoom = 3
+    viewer.layers.selection.active = image
+    refreshed = []
+    labels.events.set_data.connect(lambda event: refreshed.append(threading.current_thread()))
+    wait_result(lambda: dock.panel.form.rows["n_segments"].slider.setValue(300))
+    assert viewer.layers["blocks superpixels"] is labels
+    assert labels.data is data
+    assert labels.data.max() == dock.session.params.n_segments != 12
+    assert camera.zoom == 3
+    assert viewer.layers.selection.active is image
+    assert refreshed == [threading.main_thread()]
+    assert labels.metadata["napari_superpixels"]["n_segments"] == labels.data.max()
+
+
+def test_painted_superpixels_are_kept(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    labels.paint((5, 5), 7)
+    kept = labels.data.copy()
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert np.array_equal(labels.data, kept)
+    new = viewer.layers["blocks superpixels [1]"]
+    assert new.data.max() == 15
+    assert "Your changes stay in 'blocks superpixels'" in dock.panel.status.text()
+    wait_result(lambda: dock.session.update(n_segments=16))
+    assert new.data.max() == 16
+    assert len(viewer.layers) == 3
+    labels.undo()
+    assert not np.array_equal(labels.data, kept)
+
+
+def test_painting_one_plane_does_not_hinder_another(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    labels = viewer.layers["stack superpixels"]
+    labels.paint((0, 5, 5), 7)
+    painted = labels.data[0].copy()
+    wait_result(lambda: viewer.dims.set_current_step(0, 2))
+    assert labels.data[2].any()
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    assert np.array_equal(labels.data[0], painted)
+    assert viewer.layers["stack superpixels [1]"].data[0].any()
+
+
+def test_data_set_by_others_is_kept(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    labels.data = np.full((60, 80), 3, np.int32)
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert (labels.data == 3).all()
+
+
+def test_deleted_layer_comes_back(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    viewer.layers.remove("blocks superpixels")
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert viewer.layers["blocks superpixels"].data.max() == 15
+
+
+def test_renamed_layers_are_still_known(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    labels.name, image.name = "mine", "renamed"
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert labels.data.max() == 15
+    assert names(viewer) == ["renamed", "mine"]
+    assert dock.source.image_menu.currentText() == "renamed"
+
+
+def test_replaced_pixels_are_segmented_anew(viewer, dock, image, solve, wait_result, color_blocks) -> None:
+    before = solve().superpixels.labels
+    after = wait_result(lambda: setattr(image, "data", np.ascontiguousarray(color_blocks[::-1, ::-1])))
+    assert "network" in after.ran
+    assert not np.array_equal(after.superpixels.labels, before)
+
+
+def test_image_of_another_size_gets_labels_of_its_size(viewer, dock, image, solve, wait_result, color_blocks) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    wait_result(lambda: setattr(image, "data", color_blocks[:40]))
+    assert labels.data.shape == (40, 80)
+
+
+def test_view_modes(viewer, dock, image, solve, qtbot) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    assert (labels.contour, labels.visible) == (1, True)
+    assert len(labels.colormap.colors) == 2
+    dock.session.update_view(view_mode="filled")
+    assert (labels.contour, labels.visible, labels.opacity) == (0, True, 0.5)
+    assert len(labels.colormap.colors) > 20
+    dock.session.update_view(view_mode="mean-color")
+    qtbot.waitUntil(lambda: "blocks mean colour" in names(viewer))
+    means = viewer.layers["blocks mean colour"]
+    assert means.rgb
+    assert not labels.visible
+    dock.session.update_view(view_mode="boundaries")
+    assert not means.visible
+    assert (labels.contour, labels.visible) == (1, True)
+
+
+def test_mean_colours_follow_the_sliders(viewer, dock, image, solve, wait_result, qtbot) -> None:
+    dock.session.update_view(view_mode="mean-color")
+    solve()
+    qtbot.waitUntil(lambda: "blocks mean colour" in names(viewer))
+    means = viewer.layers["blocks mean colour"]
+    before = means.data
+    wait_result(lambda: dock.session.update(n_segments=2))
+    qtbot.waitUntil(lambda: means.data is not before)
+    assert len(np.unique(means.data.reshape(-1, 3), axis=0)) == 2
+
+
+def test_large_planes_have_ready_made_outlines(viewer, dock, image, solve, qtbot, monkeypatch) -> None:
+    for module in ("layers", "style"):
+        monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    assert (labels.contour, labels.visible) == (0, False)
+    qtbot.waitUntil(lambda: "blocks superpixel lines" in names(viewer))
+    lines = viewer.layers["blocks superpixel lines"]
+    assert lines.data.dtype == np.uint8
+    assert 0 < lines.data.mean() < 1
+    dock.session.update_view(view_mode="filled")
+    assert not lines.visible
+    assert labels.visible
+
+
+def test_key_toggles_the_superpixels(viewer, dock, image, solve) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    [key] = [key for key in labels.keymap if str(key) == "H"]
+    labels.keymap[key](labels)
+    assert not labels.visible
+    labels.keymap[key](labels)
+    assert labels.visible
+
+
+def test_extra_views_come_follow_and_go(viewer, dock, image, solve, wait_result) -> None:
+    dock.session.update(model="natural")
+    solve()
+    viewer.layers.selection.active = image
+    for name in ("flattened", "boundary", "arrival", "seeds"):
+        dock.panel.extra_views[name].click()
+    assert viewer.layers.selection.active is image
+    titles = ["flattened image", "boundary probability", "arrival time", "seeds"]
+    layers = [viewer.layers[f"blocks {title}"] for title in titles]
+    assert isinstance(layers[3], Points)
+    assert len(layers[3].data) == 12
+    assert dock.source.image is image
+    wait_result(lambda: dock.session.update(n_segments=20))
+    assert len(layers[3].data) == 20
+    assert layers[2] in viewer.layers
+    viewer.layers.remove(layers[2])
+    assert not dock.panel.extra_views["arrival"].isChecked()
+    wait_result(lambda: dock.session.update(n_segments=21))
+    assert "blocks arrival time" not in names(viewer)
+    dock.panel.extra_views["seeds"].click()
+    assert "blocks seeds" not in names(viewer)
+
+
+def test_extra_view_that_does_not_exist_is_explained(viewer, dock, image, solve) -> None:
+    solve()
+    dock.panel.extra_views["flattened"].click()
+    assert not dock.panel.extra_views["flattened"].isChecked()
+    assert "raw image is used" in dock.panel.status.text()
+
+
+def test_own_layers_are_not_offered_as_images(viewer, dock, image, solve) -> None:
+    solve()
+    dock.panel.extra_views["arrival"].click()
+    menu = dock.source.image_menu
+    assert [menu.itemText(i) for i in range(menu.count())] == ["blocks"]
+    viewer.layers.selection.active = viewer.layers["blocks arrival time"]
+    assert dock.source.image is image
+
+
+def test_labels_layer_survives_the_widget(viewer, dock, image, solve) -> None:
+    solve()
+    dock.close_session()
+    labels = viewer.layers["blocks superpixels"]
+    assert isinstance(labels, Labels)
+    assert labels.data.all()
