@@ -46,6 +46,7 @@ LIBRARIES = {
     "libxcb-xkb.so.1": ("libxcb-xkb1", "libxcb", "libxcb"),
     "libxkbcommon-x11.so.0": ("libxkbcommon-x11-0", "libxkbcommon-x11", "libxkbcommon-x11"),
 }
+COMPILED_EXTRAS = {"fmm", "test"}
 COMPILERS = ("c++", "g++", "clang++")
 VIRTUAL_DISPLAY = ("xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb")
 # Program that installs packages -> (column of the packages above, command).
@@ -64,7 +65,7 @@ def main() -> None:
     if platform.system() == "Linux":
         missing = _missing_for_display()
         if not environment.is_ready():
-            missing.update(_missing_for_installation(python))
+            missing.update(_missing_for_installation(python, environment.extras))
         if missing:
             _provide_system_packages(missing)
     if not environment.is_ready():
@@ -110,13 +111,15 @@ def _missing_for_display() -> dict[str, tuple[str, str, str]]:
     return missing
 
 
-def _missing_for_installation(python: str) -> dict[str, tuple[str, str, str]]:
-    """Return what the installation lacks; scikit-fmm is compiled on Linux, having no wheels for it."""
+def _missing_for_installation(python: str, extras: set[str]) -> dict[str, tuple[str, str, str]]:
+    """Return what the installation lacks; scikit-fmm, part of some extras, has no wheels and is compiled on Linux."""
     version = _output([python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"])
     headers = _output([python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"])
     missing: dict[str, tuple[str, str, str]] = {}
     if not _succeeds([python, "-c", "import ensurepip, venv"]):
         missing["venv (a part of Python)"] = (f"{version}-venv", "python3", "python")
+    if not extras & COMPILED_EXTRAS:
+        return missing
     if not Path(headers, "Python.h").exists():
         missing["Python.h (to compile scikit-fmm)"] = (f"{version}-dev", f"{version}-devel", "python")
     if not any(map(shutil.which, COMPILERS)):

@@ -16,6 +16,10 @@ class ModelNotFoundError(CheckpointError):
     """No installed model has the name asked for, and no file either."""
 
 
+class MissingPackageError(SuperpixelsError, ImportError):
+    """An optional package is needed for what was asked, and is not installed."""
+
+
 class ImageError(SuperpixelsError, ValueError):
     """An image cannot be segmented: empty, of unusable dtype or shape, or with no valid pixel."""
 

@@ -5,12 +5,12 @@ For scripts and as an oracle: the march holds the interpreter's lock, so a windo
 
 import numpy as np
 import numpy.typing as npt
-import skfmm
 from skimage.segmentation import watershed
 
 from napari_superpixels.core import _kernels
 from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.core.superpixels import SeedSet, Superpixels, squared_gradient
+from napari_superpixels.errors import MissingPackageError
 
 
 def march_scikit_fmm(slowness: SlownessField, seeds: SeedSet) -> Superpixels:
@@ -34,6 +34,8 @@ def march_scikit_fmm(slowness: SlownessField, seeds: SeedSet) -> Superpixels:
     ------
     ValueError
         If the slowness has barriers, which scikit-fmm has no notion of.
+    MissingPackageError
+        If scikit-fmm is not installed.
     """
     if slowness.zones is not None:
         raise ValueError("solver 'scikit-fmm' knows no barriers; use solver 'eikonal', or remove the barriers")
@@ -72,6 +74,13 @@ def travel_time(
     spacing : tuple of float, optional
         Size of a pixel along each axis.
     """
+    try:
+        import skfmm
+    except ImportError as error:
+        raise MissingPackageError(
+            "The solver 'scikit-fmm' needs the package scikit-fmm, which is not installed. "
+            "Install it with: pip install scikit-fmm"
+        ) from error
     # scikit-fmm starts from the zero contour of phi: -1 at the seeds alone puts it half a pixel around each.
     phi = np.ones(field.shape)
     phi[tuple(seeds.T)] = -1

@@ -1,11 +1,14 @@
 """The scikit-fmm solver gives the same kind of partition."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from napari_superpixels.core.fmm import march_scikit_fmm, travel_time
 from napari_superpixels.core.slowness import constant_slowness
 from napari_superpixels.core.superpixels import find_seeds, given_seeds, march_from
+from napari_superpixels.errors import MissingPackageError
 
 from .conftest import assert_partition, noise_slowness, smooth_noise
 
@@ -36,3 +39,9 @@ def test_barriers_are_refused():
     field = noise_slowness((20, 20), zones=np.tri(20, dtype=int))
     with pytest.raises(ValueError, match="knows no barriers"):
         march_scikit_fmm(field, find_seeds(field, 4))
+
+
+def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skfmm", None)
+    with pytest.raises(MissingPackageError, match="pip install scikit-fmm"):
+        travel_time(np.ones((3, 3)), np.array([[1, 1]]))
