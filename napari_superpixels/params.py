@@ -4,7 +4,7 @@ A field holds its default, bounds, title and help; its :class:`Control` adds wha
 widgets, the documentation and the validation are generated from these declarations.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -47,7 +47,8 @@ class Control:
 
 
 def _param(default: Any, title: str, description: str, control: Control, **bounds: Any) -> Any:
-    return Field(default, title=title, description=description, json_schema_extra={"control": control}, **bounds)  # type: ignore[arg-type]
+    extra: dict[str, Any] = {"control": asdict(control)}
+    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
 
 
 class SegmentParams(BaseModel):
@@ -205,11 +206,8 @@ class ViewParams(BaseModel):
 
 def control(field: FieldInfo) -> Control:
     """Return how a field of :class:`SegmentParams` is shown."""
-    extra = field.json_schema_extra
-    assert isinstance(extra, dict)
-    found = extra["control"]
-    assert isinstance(found, Control)
-    return found
+    extra: Any = field.json_schema_extra
+    return Control(**{**extra["control"], "choices": tuple(extra["control"]["choices"])})
 
 
 def first_stage(name: str) -> Stage:

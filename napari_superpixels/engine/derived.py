@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_superpixels.core.metrics import boundary_pixels
 from napari_superpixels.core.regions import fill_with_means
 from napari_superpixels.engine.pipeline import SolveResult
 
@@ -41,20 +42,8 @@ def make_pictures(request: PictureRequest) -> Pictures:
     return Pictures(
         result,
         _mean_colors(result) if request.means else None,
-        outline_mask(labels) if request.outlines else None,
+        boundary_pixels(labels).view(np.uint8) if request.outlines else None,
     )
-
-
-def outline_mask(labels: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
-    """Return 1 on both sides of every border between labels, else 0; of the labels' shape."""
-    mask = np.zeros(labels.shape, np.uint8)
-    for axis in range(labels.ndim):
-        first = (slice(None),) * axis + (slice(None, -1),)
-        second = (slice(None),) * axis + (slice(1, None),)
-        differs = labels[first] != labels[second]
-        mask[first] |= differs
-        mask[second] |= differs
-    return mask
 
 
 def _mean_colors(result: SolveResult) -> npt.NDArray[Any]:

@@ -1,7 +1,7 @@
 import numpy as np
-import pytest
 
-from napari_superpixels.engine.derived import PictureRequest, make_pictures, outline_mask
+from napari_superpixels.core.metrics import boundary_pixels
+from napari_superpixels.engine.derived import PictureRequest, make_pictures
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.params import SegmentParams
@@ -33,12 +33,8 @@ def test_means_of_a_grey_image_have_no_colour(noisy_disks) -> None:
     assert 0 <= means.min() < means.max() <= 1
 
 
-@pytest.mark.parametrize("shape", [(6, 8), (4, 6, 8)])
-def test_outlines_lie_on_both_sides_of_a_border(shape) -> None:
-    labels = np.ones(shape, np.int32)
-    labels[..., 4:] = 2
-    mask = outline_mask(labels)
-    assert mask.dtype == np.uint8
-    assert mask[..., 3:5].all()
-    assert not mask[..., :3].any()
-    assert not mask[..., 5:].any()
+def test_outlines_are_the_borders(color_blocks) -> None:
+    result = solve(color_blocks)
+    outlines = make_pictures(PictureRequest(result, outlines=True)).outlines
+    assert outlines.dtype == np.uint8
+    np.testing.assert_array_equal(outlines, boundary_pixels(result.superpixels.labels))
