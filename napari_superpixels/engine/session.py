@@ -65,6 +65,7 @@ class Session:
         self._view = view or ViewParams()
         self._inputs: ImageInput | None = None
         self._result: SolveResult | None = None
+        self._asked: SolveRequest | None = None
         self._pipeline = Pipeline()
         self._dispatch: Dispatch = dispatch or (lambda function: function())
         self._scheduler: Scheduler[SolveRequest, SolveResult] = Scheduler(
@@ -162,7 +163,8 @@ class Session:
         if self._inputs is None:
             raise RuntimeError("There is no image to segment; set_input first.")
         was_idle = not self._scheduler.is_busy
-        self._scheduler.submit(SolveRequest(self._inputs, self._params))
+        self._asked = SolveRequest(self._inputs, self._params)
+        self._scheduler.submit(self._asked)
         if was_idle:
             self.started.emit()
 
@@ -180,10 +182,9 @@ class Session:
             return
         if self._result is None and not self._scheduler.is_busy:
             return
-        if self._result is not None and not self._scheduler.is_busy:
-            wanted = stage_keys(self._inputs, self._params)
-            if stage_keys(self._result.inputs, self._result.params) == wanted:
-                return
+        latest = self._asked if self._scheduler.is_busy else self._result
+        if latest is not None and stage_keys(latest.inputs, latest.params) == stage_keys(self._inputs, self._params):
+            return
         self.segment()
 
     def _solve(self, job: Job[SolveRequest]) -> SolveResult:

@@ -52,6 +52,7 @@ class ImageChoice(QWidget):
         viewer.dims.events.ndisplay.connect(self._fill_channels)
         self._on_layers()
         self._on_active()
+        self._fill_channels()
 
     def disconnect_viewer(self) -> None:
         """Stop watching the viewer."""

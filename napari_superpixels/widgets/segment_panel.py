@@ -29,7 +29,7 @@ from napari_superpixels.widgets.wording import describe_error, describe_result
 EXTRA_VIEWS = (
     ("flattened", "Flattened image", "The image as the network simplifies it: superpixels are grown on this."),
     ("arrival", "Arrival time", "When the growing superpixel reached each pixel: ridges are its borders."),
-    ("boundary", "Boundary probability", "Where the network expects borders, 0 to 1. Not every model predicts them."),
+    ("boundary", "Boundary map", "Probability of a border, 0 to 1, as the network predicts it. Not every model does."),
     ("seeds", "Seeds", "Where the superpixels started. Move, add or delete points, then choose them under 'Seeds'."),
 )
 _VIEW_TITLES = {"boundaries": "Boundaries", "filled": "Filled areas", "mean-color": "Mean colour"}
@@ -223,6 +223,8 @@ class SegmentPanel(QWidget):
             self.progress.setFormat("")
 
     def _on_started(self) -> None:
+        if self.warning.isVisible():
+            self._say("")
         self._show_busy(True)
 
     def _on_progressed(self, share: float, text: str) -> None:

@@ -49,21 +49,12 @@ def measure() -> bool:
     report("  of which napari itself: refresh and draw of the same layer", statistics.median(drawing), None)
     for name in ("regularity", "n_segments", "color_weight"):
         steps, stall = timed_stall(lambda name=name: [slider_step(dock, name, i) for i in range(N_STEPS)])
-        ok &= report(f"slider step to refreshed layer, 1024 x 1024, {name}", statistics.median(steps_of(dock)), 150)
+        ok &= report(f"slider step to refreshed layer, 1024 x 1024, {name}", statistics.median(steps), 150)
         ok &= report("  longest stall of the main thread meanwhile", stall, 50)
     ok &= report("cancel while the network runs, 2048 x 2048", cancel(dock, viewer, tiled, 0.3), 500)
     ok &= report("cancel while the solver runs, 2048 x 2048", cancel(dock, viewer, tiled, None), 500)
     viewer.close()
     return ok
-
-
-_steps: list[float] = []
-
-
-def steps_of(dock) -> list[float]:
-    taken = list(_steps)
-    _steps.clear()
-    return taken
 
 
 def open_dock(viewer) -> float:
@@ -86,8 +77,8 @@ def segment(dock) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def slider_step(dock, name: str, i: int) -> None:
-    """Move a slider and note the milliseconds until the layer is refreshed and drawn."""
+def slider_step(dock, name: str, i: int) -> float:
+    """Move a slider and return the milliseconds until the layer is refreshed and drawn."""
     results: list[object] = []
     dock.session.solved.connect(lambda result: results.append(result))
     slider = dock.panel.form.rows[name].slider
@@ -95,8 +86,9 @@ def slider_step(dock, name: str, i: int) -> None:
     slider.setValue(slider.value() + (7 if i % 2 else -6))
     wait_for(lambda: bool(results) and not dock.session.is_busy)
     settle(0)
-    _steps.append(1000 * (time.perf_counter() - start))
+    taken = 1000 * (time.perf_counter() - start)
     settle(0.05)
+    return taken
 
 
 def cancel(dock, viewer, tiled, after_s: float | None) -> float:

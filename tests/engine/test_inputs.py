@@ -44,15 +44,10 @@ def test_unread_parameters_change_no_key(params, seeds, name) -> None:
     chosen = SegmentParams(**params)
     inputs = ImageInput(np.zeros((4, 4)), source=1, key=1, seeds=seeds)
     assert name in unread_parameters(inputs, chosen)
-    other = {
-        "flattening": 0.3,
-        "edge_weight": 3,
-        "device": "cpu",
-        "compactness": 7,
-        "n_segments": 9,
-        "refine_rounds": 1,
-    }
-    assert stage_keys(inputs, chosen) == stage_keys(inputs, chosen.updated(**{name: other[name]}))
+    other = {"device": "cpu", "flattening": 0.3, "compactness": 7}.get(name, 3)
+    changed = chosen.updated(**{name: other})
+    assert changed != chosen
+    assert stage_keys(inputs, chosen) == stage_keys(inputs, changed)
 
 
 def test_all_parameters_that_are_read_are_offered() -> None:
@@ -69,3 +64,23 @@ def test_damaged_model_is_not_listed(tmp_path, monkeypatch) -> None:
     assert [model.name for model in installed_models()] == ["natural"]
     with pytest.raises(CheckpointError, match="damaged"):
         check_model_file(str(tmp_path / "damaged.safetensors"))
+
+
+def test_same_input_again_is_not_computed_twice(color_blocks) -> None:
+    session = Session(SegmentParams(model=None, n_segments=12))
+    results: list[object] = []
+    session.solved.connect(lambda result: results.append(result))
+    release = threading.Event()
+
+    def read() -> np.ndarray:
+        release.wait(10)
+        return color_blocks
+
+    session.set_input(ImageInput(read, source=1, key=1))
+    session.segment()
+    session.set_input(ImageInput(read, source=1, key=1))
+    release.set()
+    while session.is_busy:
+        pass
+    session.close()
+    assert len(results) == 1

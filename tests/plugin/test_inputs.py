@@ -137,7 +137,8 @@ def test_volume_in_three_dimensions(viewer, dock, solve, noisy_disks) -> None:
     assert labels.contour == 1
 
 
-def test_multiscale_takes_the_level_and_region_shown(viewer, solve, noisy_disks) -> None:
+def test_multiscale_takes_the_level_and_region_shown(viewer, dock, solve, noisy_disks) -> None:
+    dock.session.update_view(live=False)
     base = np.tile(noisy_disks, (4, 4))
     image = viewer.add_image([base, base[::2, ::2], base[::4, ::4]], multiscale=True, scale=(2, 2), translate=(5, 5))
     image.locked_data_level = 1
