@@ -116,3 +116,67 @@ def pack(features: Any, boundary: Any, scale: Any, boundary_scale: Any, packed: 
                     packed[i, j, k, c] = np.int16(math.floor(features[i, j, k, c] * scale + half))
                 if boundary is not None:
                     packed[i, j, k, len(channels)] = np.int16(math.floor(boundary[i, j, k] * boundary_scale + half))
+
+
+@_jit
+def add_squared_differences(features: Any, shape: Any, strides: Any, total: Any, channels: Any) -> None:
+    """Add to `total`, (n,) float32, the squared central differences of a padded field along each axis.
+
+    Beside the frame a difference is one-sided, at half its weight, as if the border pixel were repeated.
+    """
+    for pixel in range(total.size):
+        rest = pixel
+        is_frame = False
+        for a in range(len(strides)):
+            position = rest // strides[a]
+            rest = rest % strides[a]
+            is_frame = is_frame or position == 0 or position == shape[a] - 1
+        if is_frame:
+            continue
+        rest = pixel
+        for a in range(len(strides)):
+            position = rest // strides[a]
+            rest = rest % strides[a]
+            before = pixel - (strides[a] if position > 1 else 0)
+            after = pixel + (strides[a] if position < shape[a] - 2 else 0)
+            for c in range(len(channels)):
+                difference = np.float32(0.5) * (
+                    np.float32(features[_index(after), _index(c)]) - np.float32(features[_index(before), _index(c)])
+                )
+                total[_index(pixel)] += difference * difference
+
+
+@_jit
+def find_most_alike(
+    features: Any, shape: Any, coarse_shape: Any, factor: int, seeds: Any, references: Any, found: Any
+) -> None:
+    """Set `found`, (K,) int64, to the pixel most like each label's reference in its seed's block of `factor` pixels.
+
+    Shapes are padded and have three axes; a first axis of 1 pixel is kept as it is. Among equals the pixel nearest to
+    the middle of the block is taken.
+    """
+    is_plane = shape[0] == 1
+    for n in range(seeds.size):
+        column = seeds[n] % coarse_shape[2]
+        row = seeds[n] // coarse_shape[2] % coarse_shape[1]
+        plane = seeds[n] // coarse_shape[2] // coarse_shape[1]
+        first_plane = 0 if is_plane else (plane - 1) * factor + 1
+        last_plane = 1 if is_plane else min(plane * factor, shape[0] - 2) + 1
+        best = np.inf
+        best_apart = np.inf
+        for i in range(first_plane, last_plane):
+            for j in range((row - 1) * factor + 1, min(row * factor, shape[1] - 2) + 1):
+                for k in range((column - 1) * factor + 1, min(column * factor, shape[2] - 2) + 1):
+                    pixel = (i * shape[1] + j) * shape[2] + k
+                    distance = 0.0
+                    for c in range(references.shape[1]):
+                        difference = float(features[pixel, c]) - references[n + 1, c]
+                        distance += difference * difference
+                    middle = 0.5 * (factor - 1) + 1
+                    apart = (j - (row - 1) * factor - middle) ** 2 + (k - (column - 1) * factor - middle) ** 2
+                    if not is_plane:
+                        apart += (i - (plane - 1) * factor - middle) ** 2
+                    if distance < best or (distance == best and apart < best_apart):
+                        best = distance
+                        best_apart = apart
+                        found[n] = pixel

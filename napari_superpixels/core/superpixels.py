@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_superpixels.core import _fields, _kernels
 from napari_superpixels.core.eikonal import Fronts, add_seeds, new_cancel_flag, solve
@@ -283,14 +282,11 @@ def _frame(slowness: SlownessField) -> npt.NDArray[np.bool_]:
 
 def squared_gradient(slowness: SlownessField) -> npt.NDArray[np.float32]:
     """Return |grad F|^2 in squared quanta per pixel, by central differences, in the shape of the image."""
-    image = slowness.features.reshape(*slowness.padded_shape, -1)[(slice(1, -1),) * len(slowness.shape)]
-    total = np.zeros(slowness.shape, np.float32)
-    for c in range(slowness.n_channels):
-        channel = image[..., c].astype(np.float32)
-        for axis in range(total.ndim):
-            difference = ndimage.correlate1d(channel, [-0.5, 0, 0.5], axis=axis, mode="nearest")
-            total += difference * difference
-    return total
+    gradient = np.zeros(slowness.padded_shape, np.float32)
+    _fields.add_squared_differences(
+        slowness.features, slowness.padded_shape, slowness.strides, gradient.ravel(), (0,) * slowness.n_channels
+    )
+    return gradient[(slice(1, -1),) * gradient.ndim]
 
 
 def _coarse_factor(slowness: SlownessField, n_segments: int) -> int:
@@ -326,14 +322,9 @@ def _finer_seeds(
     references: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.int64]:
     """Return for each seed the finer pixel inside its pixel that is most like the label's reference."""
-    ndim = len(fine.shape)
-    corner = factor * (np.stack(np.unravel_index(seeds, coarse.padded_shape), axis=1) - 1)
-    offsets = np.stack(np.meshgrid(*[np.arange(factor)] * ndim, indexing="ij"), -1).reshape(-1, ndim)
-    # The middle first: it is taken among equals.
-    offsets = offsets[np.argsort(((offsets - (factor - 1) / 2) ** 2).sum(axis=1), kind="stable")]
-    index = np.zeros((seeds.size, len(offsets)), np.int64)
-    for axis, step in enumerate(fine.strides):
-        index += (np.minimum(corner[:, axis, None] + offsets[:, axis], fine.shape[axis] - 1) + 1) * step
-    difference = fine.features[index][..., :-1] - references[1:, None, :]
-    best = (difference**2).sum(axis=-1).argmin(axis=1)
-    return index[np.arange(seeds.size), best]
+    lead = (1,) * (3 - len(fine.shape))
+    found = np.empty(seeds.size, np.int64)
+    _fields.find_most_alike(
+        fine.features, lead + fine.padded_shape, lead + coarse.padded_shape, factor, seeds, references, found
+    )
+    return found
