@@ -171,7 +171,7 @@ def read_image(path: str | Path) -> ImageFile:
         return read(path)
     except (ReadError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - the decoders raise anything at all on damaged files
+    except Exception as error:
         raise ReadError(f"the file is damaged or incomplete ({error}); copy or export it again.") from error
 
 
