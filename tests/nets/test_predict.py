@@ -1,5 +1,6 @@
 """Inference: tiles equal the whole, any size, cancellation, and falling back when a GPU fails."""
 
+import itertools
 import threading
 import time
 import warnings
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from napari_superpixels.errors import CancelledError
 from napari_superpixels.nets import predict as module
+from napari_superpixels.nets import tiling
 from napari_superpixels.nets.can import CAN, CANConfig
 from napari_superpixels.nets.checkpoint import Model, load_model, save_model
 from napari_superpixels.nets.devices import DeviceFallbackWarning
@@ -44,15 +46,35 @@ def test_prediction_equals_the_trained_network(small_model: Model, shape: tuple[
 
 
 @pytest.mark.parametrize("tile", [None, 150])
-def test_streamed_tiles_equal_the_whole(full_model: Model, tile: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WHOLE_PIXELS", 1)
-    monkeypatch.setattr(module, "_CPU_TILE_WIDTH", 120)
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_streamed_tiles_on_any_number_of_cores_equal_the_whole(
+    full_model: Model, tile: int | None, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "_WHOLE_PIXELS", 1)
+    monkeypatch.setattr(module, "_SMALL_PIXELS", 1)
+    monkeypatch.setattr(module, "_SMALLEST_TILE", 80)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
     image = _image(290, 310)
     result = predict(full_model, image, device="cpu", tile=tile)
     flattened, boundary = _expected(full_model, image)
     assert result.boundary is not None
     np.testing.assert_allclose(result.flattened, flattened, rtol=0, atol=1e-4)
     np.testing.assert_allclose(result.boundary, boundary, rtol=0, atol=1e-4)
+
+
+def test_prediction_leaves_torch_as_it_was(small_model: Model) -> None:
+    usual = torch.get_num_threads()
+    predict(small_model, _image(90, 90), device="cpu", tile=30)
+    cancelled = iter([False])
+    with pytest.raises(CancelledError) as caught:
+        predict(small_model, _image(90, 90), device="cpu", tile=90, cancel=lambda: next(cancelled, True))
+    assert not torch.is_inference_mode_enabled()  # even while the error is held
+    assert caught.value is not None
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert [torch.get_num_threads(), *seen] == [usual, usual]
 
 
 def test_values_stay_in_range(full_model: Model) -> None:
@@ -102,17 +124,25 @@ def test_tile_must_be_positive(small_model: Model) -> None:
         predict(small_model, _image(4, 4), tile=0)
 
 
-def test_progress_rises_to_one(small_model: Model) -> None:
+@pytest.mark.parametrize("tile", [None, 30])
+def test_progress_rises_to_one_in_the_calling_thread(small_model: Model, tile: int | None) -> None:
     seen: list[float] = []
-    predict(small_model, _image(100, 70), device="cpu", tile=30, progress=seen.append)
+    threads: set[int] = set()
+
+    def progress(share: float) -> None:
+        seen.append(share)
+        threads.add(threading.get_ident())
+
+    predict(small_model, _image(100, 70), device="cpu", tile=tile, progress=progress)
     assert seen[0] == 0.0
     assert seen[-1] == 1.0
-    assert seen == sorted(seen)
-    assert len(seen) == 1 + 4 * 3
+    assert all(a < b for a, b in itertools.pairwise(seen))
+    assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("polls", [0, 1, 5])
-def test_cancel_ends_the_computation(small_model: Model, polls: int) -> None:
+@pytest.mark.parametrize("tile", [None, 30])
+@pytest.mark.parametrize("polls", [0, 1])
+def test_cancel_ends_the_computation(small_model: Model, polls: int, tile: int | None) -> None:
     calls = iter(range(polls + 1))
     progress: list[float] = []
     with pytest.raises(CancelledError):
@@ -120,11 +150,21 @@ def test_cancel_ends_the_computation(small_model: Model, polls: int) -> None:
             small_model,
             _image(100, 70),
             device="cpu",
-            tile=30,
+            tile=tile,
             cancel=lambda: next(calls) == polls,
             progress=progress.append,
         )
-    assert len(progress) == polls
+    assert progress == [0.0] * polls
+
+
+def test_an_error_in_a_tile_reaches_the_caller(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr(tiling.Output, "store", fail)
+    with pytest.raises(RuntimeError, match="out of cheese"):
+        predict(small_model, _image(100, 70), device="cpu", tile=30)
+    assert not any(thread.name.startswith("superpixels-network") for thread in threading.enumerate())
 
 
 def test_cancel_is_quick(full_model: Model) -> None:
