@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -54,8 +53,6 @@ class TrainConfig(BaseModel):
     """Share of crops shown in grey, so that the network also works on grey images."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is kept; 0 keeps the last weights."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the convolutions; weights and losses are always float32."""
     checkpoint_every: int = Field(300, ge=1)
     """Steps between two calls of the checkpoint callback."""
     seed: int = Field(0, ge=0)
@@ -175,9 +172,7 @@ def _step(
     model: CAN, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor], config: TrainConfig
 ) -> dict[str, float]:
     image, target, boundary = batch  # (N, 3, S, S), (N, 3, S, S), (N, 1, S, S)
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        out = model(image)  # (N, 3 or 4, S, S)
-    out = out.float()
+    out = model(image)  # (N, 3 or 4, S, S)
     losses = {"mse": mse(out[:, :3], target)}
     total = config.mse_weight * losses["mse"]
     if config.tv_weight:
