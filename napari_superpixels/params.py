@@ -38,8 +38,6 @@ class Control:
     """Whether the control belongs to the folded *Advanced* part."""
     step: float | None = None
     """Step of a slider; None for a choice."""
-    unit: str = ""
-    """Unit shown behind the value."""
     log: bool = False
     """Whether a slider moves on a logarithmic scale."""
     choices: tuple[str, ...] = ()
@@ -157,7 +155,7 @@ class SegmentParams(BaseModel):
         "eikonal",
         "Solver",
         "'eikonal' grows all superpixels at once, each by its own colour. 'scikit-fmm' marches one front through the "
-        "image gradient: slower, for comparison.",
+        "image gradient: slower, for comparison, and the window stands still meanwhile.",
         Control("arrival", advanced=True, choices=("Eikonal (default)", "scikit-fmm (comparison)")),
     )
 
@@ -208,8 +206,3 @@ def control(field: FieldInfo) -> Control:
     """Return how a field of :class:`SegmentParams` is shown."""
     extra: Any = field.json_schema_extra
     return Control(**{**extra["control"], "choices": tuple(extra["control"]["choices"])})
-
-
-def first_stage(name: str) -> Stage:
-    """Return the first stage that reads the parameter ``name``."""
-    return control(SegmentParams.model_fields[name]).stage

@@ -16,7 +16,7 @@ depend on the number of threads.
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +91,7 @@ def solve(
     *,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Fronts:
     """March all fronts from their seeds over the whole image.
 
@@ -106,6 +107,8 @@ def solve(
         Threads for the blocks; the number of processors by default. The result does not depend on it.
     cancel : ndarray of shape (1,), uint8, optional
         Polled; see :func:`new_cancel_flag`.
+    progress : callable, optional
+        Called with the share done, 0 to 1, after each block.
 
     Returns
     -------
@@ -130,7 +133,10 @@ def solve(
     positions = np.stack(np.unravel_index(seeds, slowness.padded_shape), axis=1)
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
-        list(pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks))
+        marches = pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks)
+        for done, _ in enumerate(marches, start=1):
+            if progress is not None:
+                progress(done / len(blocks))
     invaded = _no_invasions(fronts)
     cut_off = []
     for seam, step in _seams(slowness.padded_shape, blocks):

@@ -9,6 +9,7 @@ Rules
   three as they are, and more as their first three principal components, each scaled by its percentiles.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,7 +64,7 @@ def unit_image(image: npt.NDArray[Any], *, channel_axis: int | None = None, rgb:
     if array.dtype.kind not in "buif":
         raise ImageError(f"The image has dtype {array.dtype}; expected bool, integer or float. Convert it first.")
     array, kind = _channels_last(array, channel_axis, rgb)
-    values = array.astype(np.float32)
+    values = _as_float32(array, joint=kind == "rgb")
     n_invalid = _replace_invalid(values) if array.dtype.kind == "f" else 0
     if kind == "rgb" and array.dtype == np.uint8:
         values /= 255
@@ -87,6 +88,8 @@ def _channels_last(
     if rgb is None:
         at_end = array.shape[-1] in (3, 4) if array.ndim else False
         rgb = at_end and (array.ndim == 3 if channel_axis is None else channel_axis % array.ndim == last)
+    if channel_axis is None and array.ndim == 3 and array.shape[-1] == 1:
+        channel_axis = last
     kind: Kind
     if rgb:
         if array.ndim == 0 or array.shape[-1] not in (3, 4):
@@ -103,6 +106,24 @@ def _channels_last(
             "For a stack, pass one plane; for channels, pass channel_axis."
         )
     return array, kind
+
+
+def _as_float32(array: npt.NDArray[Any], *, joint: bool) -> npt.NDArray[np.float32]:
+    """Convert; values that single precision cannot tell apart are first moved, and shrunk, towards zero."""
+    axes = None if joint else tuple(range(array.ndim - 1))
+    if array.dtype.kind in "ui" and array.dtype.itemsize > 2:
+        # Modulo 2^64 the difference to the minimum is right for signed integers too.
+        low = array.min(axis=axes, keepdims=True).astype(np.uint64)
+        return (array.astype(np.uint64) - low).astype(np.float32)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        finite = np.where(np.isfinite(array), array, np.nan)
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            low, high = np.nanmin(finite, axis=axes, keepdims=True), np.nanmax(finite, axis=axes, keepdims=True)
+        if not (joint and low.min() >= 0 and high.max() <= 1):
+            # Halves, because the difference of the largest numbers is infinite.
+            span = np.where(high > low, high / 2 - low / 2, 1.0)
+            return ((finite / 2 - low / 2) / span).astype(np.float32)
+    return array.astype(np.float32)
 
 
 def _replace_invalid(values: npt.NDArray[np.float32]) -> int:

@@ -75,15 +75,18 @@ def march_from(
     *,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Superpixels:
     """March all fronts from their seeds and return the partition.
+
+    The parameters are those of :func:`napari_superpixels.core.eikonal.solve`.
 
     Raises
     ------
     CancelledError
         If cancelled.
     """
-    fronts = solve(slowness, seeds.indices, seeds.references, n_threads=n_threads, cancel=cancel)
+    fronts = solve(slowness, seeds.indices, seeds.references, n_threads=n_threads, cancel=cancel, progress=progress)
     return Superpixels(fronts.labels_image(), fronts.arrival_image(), seeds.positions(slowness))
 
 

@@ -51,7 +51,8 @@ def segment(
         (M, N) grey, (M, N, 3) RGB, (M, N, 4) RGBA, (P, M, N) grey volume, or channels along `channel_axis`; bool,
         integer or float of any range. Dask and zarr arrays are read into memory.
     n_segments : int
-        Number of superpixels K: exactly so many are made. 1 to the number of pixels.
+        Number of superpixels K: exactly so many are made, more only where the mask has more separate parts, each of
+        which needs one. 1 to the number of pixels.
     model : str or None
         Name of an installed model, a file, or None for the raw image.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -93,7 +94,7 @@ def segment(
         source=None,
         key=None,
         channel_axis=channel_axis,
-        spacing=spacing,
+        spacing=None if spacing is None else tuple(np.atleast_1d(spacing).tolist()),
         mask=None if mask is None else np.asarray(mask).astype(bool),
         seeds=None if seeds is None else np.asarray(seeds),
     )

@@ -1,11 +1,12 @@
 """The models that a user can choose from; reading the list needs no torch."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from napari_superpixels.errors import CheckpointError
-from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, read_header
+from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, find_model, read_header
 
-__all__ = ["MODEL_SUFFIX", "InstalledModel", "check_model_file", "installed_models"]
+__all__ = ["MODEL_SUFFIX", "InstalledModel", "check_model_file", "installed_models", "model_identity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ def installed_models() -> tuple[InstalledModel, ...]:
         except CheckpointError:
             continue
     return tuple(found)
+
+
+def model_identity(name: str | None) -> Hashable:
+    """Return what changes when a model's file does; None where there is no such model."""
+    if name is None:
+        return None
+    try:
+        path = find_model(name)
+        status = path.stat()
+    except (CheckpointError, OSError):
+        return None
+    return (str(path), status.st_mtime_ns, status.st_size)
 
 
 def check_model_file(path: str) -> None:

@@ -14,13 +14,15 @@ from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.image import UnitImage, unit_image
 from napari_superpixels.core.slowness import SlownessField, label_slowness
 from napari_superpixels.core.superpixels import SeedSet, Superpixels, find_seeds, given_seeds, march_from
-from napari_superpixels.engine.resolve import ImageInput, stage_keys
+from napari_superpixels.engine.models import model_identity
+from napari_superpixels.engine.resolve import ImageInput, stage_keys, wanted_segments
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import STAGES, SegmentParams, Stage
 
 Progress = Callable[[float, str], None]
 _NETWORK_CACHE_BYTES = 512 * 1024**2
 _NETWORK_SHARE = 0.7
+_SEEDS_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class SolveResult:
     """Seconds of "network", "features" and "eikonal"; a cached stage keeps the time that it took."""
     ran: tuple[Stage, ...]
     """Stages that ran, the others came from the cache."""
+    keys: dict[Stage, Hashable]
+    """What each stage was made from; see :func:`napari_superpixels.engine.resolve.stage_keys`."""
     notes: tuple[str, ...]
     """What the user should know about the input."""
 
@@ -118,7 +122,7 @@ class Pipeline:
         """
         cancel = new_cancel_flag() if cancel is None else cancel
         report: Progress = progress or (lambda share, text: None)
-        keys = stage_keys(inputs, params)
+        keys = stage_keys(inputs, params, model_identity(params.model))
         ran: list[Stage] = []
 
         def stage(name: Stage, make: Callable[[], Any]) -> Any:
@@ -141,12 +145,13 @@ class Pipeline:
         report(_NETWORK_SHARE + 0.05, "Growing superpixels")
         slowness = stage("slowness", lambda: _slowness(features, network, inputs, params))
         seeds = stage("seeds", lambda: _seeds(slowness, inputs, params, cancel, report))
-        superpixels = stage("arrival", lambda: _arrival(slowness, seeds, params, cancel))
+        superpixels = stage("arrival", lambda: _arrival(slowness, seeds, params, cancel, report))
         if any(name in ran for name in STAGES[2:]):
             self._seconds["eikonal"] = time.perf_counter() - start
         report(1.0, "Done")
         timings = {"network": network.seconds, **self._seconds}
-        return SolveResult(superpixels, network, inputs, params, timings, tuple(ran), _notes(network.unit))
+        notes = _notes(inputs, params, network.unit, len(superpixels.seeds))
+        return SolveResult(superpixels, network, inputs, params, timings, tuple(ran), keys, notes)
 
     def _network(
         self,
@@ -223,7 +228,7 @@ def _slowness(
         edge_weight=params.edge_weight,
         compactness=params.compactness,
         regularity=params.regularity,
-        n_segments=params.n_segments,
+        n_segments=wanted_segments(inputs, params),
         boundary=network.boundary,
         mask=inputs.mask,
         spacing=inputs.spacing,
@@ -246,18 +251,24 @@ def _seeds(
         refine_start=params.refine_start,
         refine_rounds=params.refine_rounds,
         cancel=cancel,
-        progress=lambda done: report(_NETWORK_SHARE + 0.05 + 0.15 * done, "Growing superpixels"),
+        progress=lambda done: report(_NETWORK_SHARE + 0.05 + 0.1 * done, "Growing superpixels"),
     )
 
 
 def _arrival(
-    slowness: SlownessField, seeds: SeedSet, params: SegmentParams, cancel: npt.NDArray[np.uint8]
+    slowness: SlownessField,
+    seeds: SeedSet,
+    params: SegmentParams,
+    cancel: npt.NDArray[np.uint8],
+    report: Progress,
 ) -> Superpixels:
     if params.solver == "scikit-fmm":
         from napari_superpixels.core.fmm import march_scikit_fmm
 
         return march_scikit_fmm(slowness, seeds)
-    return march_from(slowness, seeds, cancel=cancel)
+    return march_from(
+        slowness, seeds, cancel=cancel, progress=lambda done: report(_SEEDS_SHARE + 0.15 * done, "Growing superpixels")
+    )
 
 
 def _check_fit(inputs: ImageInput, unit: UnitImage) -> None:
@@ -274,7 +285,15 @@ def _check_fit(inputs: ImageInput, unit: UnitImage) -> None:
         raise ImageError("The mask is empty: it allows no pixel. Mark the area to segment, or segment without a mask.")
 
 
-def _notes(unit: UnitImage) -> tuple[str, ...]:
-    if unit.n_invalid == 0:
-        return ()
-    return (f"{unit.n_invalid} values of the image are NaN or infinite; they were replaced by its smallest value.",)
+def _notes(inputs: ImageInput, params: SegmentParams, unit: UnitImage, n_segments: int) -> tuple[str, ...]:
+    notes = []
+    if unit.n_invalid:
+        notes.append(
+            f"{unit.n_invalid} values of the image are NaN or infinite; they were replaced by its smallest value."
+        )
+    wanted = wanted_segments(inputs, params)
+    if n_segments > wanted:
+        notes.append(
+            f"There are {n_segments} superpixels instead of {wanted}, because each separate part of the mask needs one."
+        )
+    return tuple(notes)

@@ -44,15 +44,15 @@ class ImageInput:
         return np.asarray(self.pixels() if callable(self.pixels) else self.pixels)
 
 
-def stage_keys(inputs: ImageInput, params: SegmentParams) -> dict[Stage, Hashable]:
+def stage_keys(inputs: ImageInput, params: SegmentParams, model: Hashable = None) -> dict[Stage, Hashable]:
     """Return for each stage a key that is equal exactly when its result is.
 
     A stage's key holds its predecessor's, so that a change makes every later stage run again. It holds only parameters
     that the stage reads in this situation: without a model the flattening changes nothing, with given seeds the number
-    of superpixels does not.
+    of superpixels does not. `model` is the identity of the model's file, which can change under the same name.
     """
     has_model = params.model is not None
-    network = (inputs.key, inputs.channel_axis, inputs.rgb, params.model, params.device if has_model else None)
+    network = (inputs.key, inputs.channel_axis, inputs.rgb, params.model, model, params.device if has_model else None)
     features = (network, params.flattening if has_model else None)
     slowness: tuple[Hashable, ...] = (
         features,
@@ -64,7 +64,7 @@ def stage_keys(inputs: ImageInput, params: SegmentParams) -> dict[Stage, Hashabl
         _digest(inputs.mask),
     )
     if params.law == "ergc":
-        slowness += (params.compactness, params.n_segments)
+        slowness += (params.compactness, wanted_segments(inputs, params))
     if inputs.seeds is not None:
         seeds: tuple[Hashable, ...] = (slowness, _digest(inputs.seeds))
     else:
@@ -88,6 +88,11 @@ def unread_parameters(inputs: ImageInput | None, params: SegmentParams) -> froze
     if inputs is not None and inputs.seeds is not None:
         unread |= {"n_segments", "seed_placement", "refine_start", "refine_rounds"}
     return frozenset(unread)
+
+
+def wanted_segments(inputs: ImageInput, params: SegmentParams) -> int:
+    """Return the number of superpixels asked for: that of the seeds, where they are given."""
+    return params.n_segments if inputs.seeds is None else len(inputs.seeds)
 
 
 def dirty_stages(old: dict[Stage, Hashable], new: dict[Stage, Hashable]) -> tuple[Stage, ...]:

@@ -91,22 +91,23 @@ class Scheduler(Generic[Request, Result]):
                 self._running.is_dropped = True
                 self._running.cancel[0] = 1
 
-    def cancel(self) -> None:
-        """Stop the running job and forget the waiting one."""
+    def cancel(self, *, silently: bool = False) -> None:
+        """Stop the running job and forget the waiting one; silently, nothing is delivered of it."""
         with self._lock:
             self._pending = None
             if self._running is not None:
+                self._running.is_dropped |= silently
                 self._running.cancel[0] = 1
 
     def close(self) -> None:
-        """Cancel everything, wait for the thread, deliver nothing more."""
+        """Cancel everything, deliver nothing more; does not wait for the thread, which may be reading pixels."""
         with self._lock:
             self._is_closed = True
             self._pending = None
             if self._running is not None:
                 self._running.is_dropped = True
                 self._running.cancel[0] = 1
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=False)
 
     def _work(self, job: Job[Request] | None) -> None:
         while job is not None:

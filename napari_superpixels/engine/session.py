@@ -1,15 +1,17 @@
 """The one evented state of a window: parameters, input, result. No Qt here; views subscribe to its signals."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 from psygnal import Signal
 
+from napari_superpixels.engine.models import model_identity
 from napari_superpixels.engine.pipeline import Pipeline, SolveResult
-from napari_superpixels.engine.resolve import ImageInput, stage_keys
+from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_keys
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
 from napari_superpixels.engine.torch_libraries import preload_torch_libraries
-from napari_superpixels.params import SegmentParams, ViewParams
+from napari_superpixels.params import SegmentParams, Stage, ViewParams
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +20,10 @@ class SolveRequest:
 
     inputs: ImageInput
     params: SegmentParams
+
+    def keys(self) -> dict[Stage, Hashable]:
+        """Return what each stage is to be made from."""
+        return stage_keys(self.inputs, self.params, model_identity(self.params.model))
 
 
 class Session:
@@ -66,6 +72,7 @@ class Session:
         self._inputs: ImageInput | None = None
         self._result: SolveResult | None = None
         self._asked: SolveRequest | None = None
+        self._has_failed = False
         self._pipeline = Pipeline()
         self._dispatch: Dispatch = dispatch or (lambda function: function())
         self._scheduler: Scheduler[SolveRequest, SolveResult] = Scheduler(
@@ -73,7 +80,7 @@ class Session:
             supersedes=_supersedes,
             dispatch=self._dispatch,
             on_result=self._on_result,
-            on_error=lambda request, error: self.failed.emit(error),
+            on_error=lambda request, error: self._on_error(error),
             on_cancelled=lambda request: self.cancelled.emit(),
             on_idle=self.idle.emit,
         )
@@ -147,7 +154,8 @@ class Session:
             self._result = None
         is_same_image = inputs is not None and old is not None and inputs.source == old.source
         if not is_same_image:
-            self._scheduler.cancel()
+            self._asked = None
+            self._scheduler.cancel(silently=True)
         self.input_changed.emit(inputs)
         if is_same_image:
             self._follow()
@@ -163,6 +171,7 @@ class Session:
         if self._inputs is None:
             raise RuntimeError("There is no image to segment; set_input first.")
         was_idle = not self._scheduler.is_busy
+        self._has_failed = False
         self._asked = SolveRequest(self._inputs, self._params)
         self._scheduler.submit(self._asked)
         if was_idle:
@@ -170,6 +179,7 @@ class Session:
 
     def cancel(self) -> None:
         """Stop what runs or waits; `cancelled` follows."""
+        self._asked = None
         self._scheduler.cancel()
 
     def close(self) -> None:
@@ -182,10 +192,17 @@ class Session:
             return
         if self._result is None and not self._scheduler.is_busy:
             return
-        latest = self._asked if self._scheduler.is_busy else self._result
-        if latest is not None and stage_keys(latest.inputs, latest.params) == stage_keys(self._inputs, self._params):
-            return
-        self.segment()
+        wanted = SolveRequest(self._inputs, self._params).keys()
+        if self._scheduler.is_busy:
+            is_stale = self._asked is None or bool(dirty_stages(self._asked.keys(), wanted))
+        else:
+            is_stale = self._result is None or bool(dirty_stages(self._result.keys, wanted))
+        if is_stale:
+            self.segment()
+        elif self._has_failed and self._result is not None:
+            # The parameters are again those of the result that is shown: the failure is over.
+            self._has_failed = False
+            self.solved.emit(self._result)
 
     def _solve(self, job: Job[SolveRequest]) -> SolveResult:
         def progress(share: float, text: str) -> None:
@@ -198,6 +215,10 @@ class Session:
         if not job.cancel[0]:
             self.progressed.emit(share, text)
 
+    def _on_error(self, error: Exception) -> None:
+        self._has_failed = True
+        self.failed.emit(error)
+
     def _on_result(self, request: SolveRequest, result: SolveResult) -> None:
         if self._inputs is not None and request.inputs.source == self._inputs.source:
             self._result = result
@@ -206,8 +227,7 @@ class Session:
 
 def _supersedes(new: SolveRequest, old: SolveRequest) -> bool:
     """Say whether the network, which takes longest, would have to run for nothing."""
-    keys_new, keys_old = stage_keys(new.inputs, new.params), stage_keys(old.inputs, old.params)
-    return keys_new["network"] != keys_old["network"]
+    return new.keys()["network"] != old.keys()["network"]
 
 
 def warm_up() -> None:

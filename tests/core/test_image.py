@@ -22,6 +22,37 @@ def test_grey_of_any_type_is_scaled(dtype):
     np.testing.assert_allclose(unit.pixels[..., 1], RAMP, atol=0.02)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "offset", "step"),
+    [
+        (np.uint32, 2**31, 1),
+        (np.int32, -(2**31), 1),
+        (np.int64, 2**40, 1),
+        (np.int64, -(2**62), 1),
+        (np.uint64, 2**63, 1),
+        (np.float64, 1e9, 1e-3),
+        (np.float64, -1e300, 1e298),
+    ],
+)
+@pytest.mark.parametrize("channel_axis", [None, -1])
+def test_contrast_survives_any_offset(dtype, offset, step, channel_axis):
+    levels = np.arange(100).reshape(10, 10)
+    image = np.array([dtype(offset) + dtype(step) * dtype(level) for level in levels.ravel()], dtype).reshape(10, 10)
+    if channel_axis is not None:
+        image = np.stack([image, np.zeros_like(image)], axis=-1)
+    pixels = unit_image(image, channel_axis=channel_axis).pixels[..., 0]
+    np.testing.assert_allclose(pixels, levels / 99, atol=2e-3)
+
+
+def test_float64_rgb_in_range_stays():
+    image = np.random.default_rng(0).uniform(0.2, 0.8, (20, 30, 3))
+    np.testing.assert_allclose(unit_image(image).pixels, image, rtol=1e-6)
+
+
+def test_a_last_axis_of_one_pixel_is_a_channel():
+    assert unit_image(np.zeros((20, 30, 1))).pixels.shape == (20, 30, 3)
+
+
 def test_bool():
     unit = unit_image(RAMP > 0.5)
     np.testing.assert_array_equal(unit.pixels[..., 0], RAMP > 0.5)

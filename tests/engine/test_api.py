@@ -80,6 +80,7 @@ def test_invalid_values_warn():
         (np.zeros((9, 9)), {"mask": np.zeros((9, 8))}, ValueError, "expected"),
         (np.zeros((9, 9)), {"spacing": (1.0,)}, ValueError, "spacing"),
         (np.zeros((9, 9)), {"spacing": (1.0, 0.0)}, ValueError, "spacing"),
+        (np.zeros((9, 9)), {"spacing": 2.0}, ValueError, "spacing"),
     ],
 )
 def test_bad_input_is_refused_in_plain_words(image, options, error, message):

@@ -1,8 +1,12 @@
 """The cached stages, with and without a network."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
+from napari_superpixels.assets import resource_path
 from napari_superpixels.core.eikonal import new_cancel_flag
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
@@ -106,6 +110,14 @@ def test_a_volume_runs_plane_by_plane():
     assert result.n_segments == 12
 
 
+def test_a_mask_of_more_parts_than_superpixels_is_noted():
+    mask = np.zeros((40, 50), bool)
+    mask[::10, ::10] = True
+    result = Pipeline().run(given(mask=mask), RAW)
+    assert result.n_segments == 20
+    assert "20 superpixels instead of 12" in result.notes[0]
+
+
 class TestWithTheShippedModel:
     PARAMS = SegmentParams(n_segments=12)
 
@@ -130,3 +142,13 @@ class TestWithTheShippedModel:
         assert result.network.flattened.shape == (3, 20, 24, 3)
         assert result.network.boundary is not None
         assert result.network.boundary.shape == (3, 20, 24)
+
+    def test_a_model_file_that_changed_is_run_again(self, tmp_path):
+        path = tmp_path / "mine.safetensors"
+        shutil.copy(resource_path("models", "natural.safetensors"), path)
+        pipeline = Pipeline()
+        params = self.PARAMS.updated(model=str(path))
+        pipeline.run(given(), params)
+        assert "network" not in pipeline.run(given(), params).ran
+        os.utime(path, ns=(1, 1))
+        assert "network" in pipeline.run(given(), params).ran

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_keys
-from napari_superpixels.params import STAGES, SegmentParams, first_stage
+from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_keys, wanted_segments
+from napari_superpixels.params import STAGES, SegmentParams, control
 
 INPUTS = ImageInput(np.zeros((4, 4)), source="a", key="a")
 
@@ -37,7 +37,7 @@ def test_every_parameter_is_stated_here():
 def test_a_change_reruns_its_stage_and_all_later_ones(name):
     value, stage = CHANGES[name]
     params = SegmentParams(law="ergc") if name == "compactness" else SegmentParams()
-    assert first_stage(name) == stage
+    assert control(SegmentParams.model_fields[name]).stage == stage
     assert rerun(params, params.updated(**{name: value})) == STAGES[STAGES.index(stage) :]
 
 
@@ -79,3 +79,16 @@ def test_other_pixels_rerun_everything_and_a_mask_the_slowness():
     masked = ImageInput(INPUTS.pixels, source="a", key="a", mask=np.eye(4, dtype=bool))
     assert rerun(params, params, INPUTS, other) == STAGES
     assert rerun(params, params, INPUTS, masked) == ("slowness", "seeds", "arrival")
+
+
+def test_a_changed_model_file_reruns_everything():
+    params = SegmentParams()
+    assert dirty_stages(stage_keys(INPUTS, params, "one"), stage_keys(INPUTS, params, "two")) == STAGES
+
+
+def test_the_number_of_given_seeds_counts_for_the_law_that_reads_it():
+    seeds = np.array([[0, 0], [3, 3], [1, 2]])
+    seeded = ImageInput(INPUTS.pixels, source="a", key="a", seeds=seeds)
+    params = SegmentParams(law="ergc")
+    assert wanted_segments(seeded, params) == 3
+    assert rerun(params, params.updated(n_segments=9), seeded) == ()

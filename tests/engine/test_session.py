@@ -158,3 +158,33 @@ def test_reset_keeps_model_and_device(session):
 def test_segment_without_an_image_is_refused(session):
     with pytest.raises(RuntimeError, match="no image"):
         session.segment()
+
+
+def test_segment_right_after_cancel_runs(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
+    session.segment()
+    session.cancel()
+    session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
+    session.wait()
+    assert [result.n_segments for result in session.results] == [12]
+
+
+def test_switching_images_is_no_cancellation_by_the_user(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
+    session.segment()
+    session.set_input(given(source="b", key="b"))
+    session.wait()
+    assert session.n_cancelled == 0
+
+
+def test_going_back_after_a_failure_tells_the_result_again(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update(n_segments=1_000_000)
+    session.wait()
+    session.update(n_segments=12)
+    assert len(session.errors) == 1
+    assert session.results[-1] is session.results[0]
+    assert len(session.results) == 2
+    assert not session.is_busy
