@@ -1,9 +1,10 @@
 """Segmentation of many image files, one after the other: resumable, and one bad file does not stop the rest."""
 
 import hashlib
+import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +113,7 @@ def run_batch(
     CancelledError
         If cancelled.
     """
+    taken = {path.resolve() for item in items for path in (item.source, item.target, item.mask) if path is not None}
     for item in items:
         start = time.perf_counter()
 
@@ -121,7 +123,7 @@ def run_batch(
 
         try:
             report(0.0, "Reading")
-            yield _segment_file(item, recipe, cancel, report, start)
+            yield _segment_file(item, recipe, taken, cancel, report, start)
         except CancelledError:
             raise
         except (SuperpixelsError, ValueError) as error:
@@ -138,7 +140,12 @@ def _failure(item: WorkItem, error: str, start: float) -> ItemResult:
 
 
 def _segment_file(
-    item: WorkItem, recipe: Recipe, cancel: npt.NDArray[np.uint8] | None, report: Progress, start: float
+    item: WorkItem,
+    recipe: Recipe,
+    taken: Set[Path],
+    cancel: npt.NDArray[np.uint8] | None,
+    report: Progress,
+    start: float,
 ) -> ItemResult:
     identity = _identity(item, recipe)
     if _is_finished(item, recipe, identity):
@@ -150,7 +157,10 @@ def _segment_file(
     if recipe.plane is not None:
         planes, stack = [_chosen(planes, recipe.plane)], ()
     masks = _masks(item, stack, planes)
-    solved = _SolvedPlanes(item, image, recipe, stack)
+    depth = image.array.shape[image.axes.index(image.stack_axes[-1])] if recipe.volume else None
+    pictures = _name_pictures(item.overlay, len(planes) if stack else None, depth)
+    _check_pictures(pictures, recipe, taken)
+    solved = _SolvedPlanes(item, image, recipe, stack, pictures)
     for i, plane in enumerate(planes):
 
         def report_plane(share: float, text: str, base: float = i / len(planes)) -> None:
@@ -174,11 +184,14 @@ def _segment_file(
 class _SolvedPlanes:
     """The planes of one file as they are solved; overlays are written at once, the labels together at the end."""
 
-    def __init__(self, item: WorkItem, image: ImageFile, recipe: Recipe, stack: tuple[int, ...]) -> None:
+    def __init__(
+        self, item: WorkItem, image: ImageFile, recipe: Recipe, stack: tuple[int, ...], pictures: list[list[Path]]
+    ) -> None:
         self._item = item
         self._image = image
         self._recipe = recipe
         self._stack = stack
+        self._pictures = pictures
         self._labels: list[npt.NDArray[np.int32]] = []
         self._timings: dict[str, float] = {}
         self._notes = dict.fromkeys(image.notes)
@@ -188,15 +201,14 @@ class _SolvedPlanes:
     def add(self, solved: SolveResult) -> None:
         """Keep the labels of the next plane."""
         labels = solved.superpixels.labels
+        if self._pictures:
+            _write_pictures(self._pictures[len(self._labels)], solved)
         self._labels.append(labels)
         self._n_segments.append(solved.n_segments)
         self._device = solved.network.device
         self._notes |= dict.fromkeys(solved.notes)
         for stage, seconds in solved.timings.items():
             self._timings[stage] = self._timings.get(stage, 0.0) + seconds
-        if self._item.overlay is not None:
-            for path, picture in _overlays(self._item.overlay, solved, self._stack, len(self._labels) - 1):
-                write_picture(path, picture)
 
     def write(self, identity: dict[str, Any]) -> None:
         """Write the labels, which is what marks the file as finished."""
@@ -262,15 +274,19 @@ def _is_finished(item: WorkItem, recipe: Recipe, identity: dict[str, Any]) -> bo
         return False
     found = read_metadata(item.target)
     if found is None:
-        raise WriteError(
-            f"{item.target} exists and was not written by this command (or was changed since); remove it, choose "
-            "another output, or allow to overwrite it."
-        )
+        raise _foreign(item.target)
     if item.overlay is not None and not any(
-        item.overlay.with_name(name).exists() for name in _first_names(item.overlay)
+        read_metadata(item.overlay.with_name(name)) is not None for name in _first_names(item.overlay)
     ):
         return False
     return bool(found.get("identity") == identity)
+
+
+def _foreign(path: Path) -> WriteError:
+    return WriteError(
+        f"{path} exists and was not written by this command (or was changed since); remove it, choose another output, "
+        "or allow to overwrite it."
+    )
 
 
 def _chosen(planes: list[Plane], index: int) -> Plane:
@@ -311,19 +327,37 @@ def _spacing(image: ImageFile, volume: bool) -> tuple[float, ...] | None:
     return tuple(size / min(sizes) for size in sizes)
 
 
-def _overlays(
-    path: Path, solved: SolveResult, stack: tuple[int, ...], index: int
-) -> Iterator[tuple[Path, npt.NDArray[np.uint8]]]:
-    """Yield the pictures of one plane or volume, with their paths: numbered where a file has several."""
+def _name_pictures(overlay: Path | None, n_planes: int | None, depth: int | None) -> list[list[Path]]:
+    """Return the paths of the pictures of each plane or volume; none where no overlay is wanted.
+
+    Pictures are numbered where there are several: by plane or volume of a stack, then by plane of a volume. `n_planes`
+    is None where the file is no stack, `depth` where planes are segmented.
+    """
+    if overlay is None:
+        return []
+    stems = [overlay.stem] if n_planes is None else [f"{overlay.stem}_{i:04d}" for i in range(n_planes)]
+    numbers = [""] if depth is None else [f"_{i:04d}" for i in range(depth)]
+    return [[overlay.with_name(f"{stem}{number}{overlay.suffix}") for number in numbers] for stem in stems]
+
+
+def _check_pictures(pictures: list[list[Path]], recipe: Recipe, taken: Set[Path]) -> None:
+    """Refuse to replace an image, mask or labels of this batch, and what was not written here."""
+    for path in itertools.chain.from_iterable(pictures):
+        if path.resolve() in taken:
+            raise WriteError(
+                f"the picture {path} would replace an image, a mask or labels of this run; choose another name for "
+                "the pictures."
+            )
+        if not recipe.overwrite and path.exists() and read_metadata(path) is None:
+            raise _foreign(path)
+
+
+def _write_pictures(paths: list[Path], solved: SolveResult) -> None:
     labels, pixels = solved.superpixels.labels, solved.network.unit.pixels
     if labels.ndim == 2:
-        numbered = path.with_name(f"{path.stem}_{index:04d}{path.suffix}") if stack else path
-        yield numbered, _draw_boundaries(pixels, labels)
-        return
-    prefix = f"{path.stem}_{index:04d}" if stack else path.stem
-    for depth, (plane_pixels, plane_labels) in enumerate(zip(pixels, labels, strict=True)):
-        numbered = path.with_name(f"{prefix}_{depth:04d}{path.suffix}")
-        yield numbered, _draw_boundaries(plane_pixels, plane_labels)
+        labels, pixels = labels[np.newaxis], pixels[np.newaxis]
+    for path, plane_pixels, plane_labels in zip(paths, pixels, labels, strict=True):
+        write_picture(path, _draw_boundaries(plane_pixels, plane_labels))
 
 
 def _first_names(overlay: Path) -> list[str]:

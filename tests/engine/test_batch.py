@@ -1,5 +1,6 @@
 """The folder loop: skips, failures, stacks, masks, metadata, cancellation."""
 
+import dataclasses
 import errno
 import os
 from pathlib import Path
@@ -80,6 +81,51 @@ def test_foreign_output_is_protected(photo: Path) -> None:
     assert "was not written by this command" in result.error
     assert target.read_text() == "a day of work by hand"
     assert status(photo, overwrite=True) == "done"
+
+
+def test_foreign_overlay_is_protected(photo: Path) -> None:
+    overlay = photo.with_name("precious.png")
+    Image.new("L", (5, 5)).save(overlay)
+    before = overlay.read_bytes()
+    for _ in ("no labels yet", "labels are finished"):
+        result = run(photo, overlay=overlay)
+        assert result.status == "failed"
+        assert "precious.png exists and was not written by this command" in result.error
+        assert overlay.read_bytes() == before
+        assert run(photo).status in ("done", "skipped")
+    items = plan_work([str(photo)], photo.parent / "out", overlay=overlay)
+    assert [result.status for result in run_batch(items, Recipe(PARAMS, overwrite=True))] == ["done"]
+    assert run(photo, overlay=overlay).status == "skipped"
+    assert run(photo, Recipe(PARAMS.updated(n_segments=7)), overlay=overlay).status == "done"
+
+
+@pytest.mark.parametrize(("volume", "name"), [(False, "o_0002.png"), (True, "o_0000_0001.png")])
+def test_foreign_numbered_overlay_is_found_before_anything_is_written(
+    tmp_path: Path, noisy_disks: np.ndarray, volume: bool, name: str
+) -> None:
+    stack = np.stack([noisy_disks[:20, :20]] * 6)
+    save_stack(tmp_path / "a.tif", stack.reshape(3, 2, 20, 20) if volume else stack, "TZYX" if volume else "TYX")
+    Image.new("L", (5, 5)).save(tmp_path / name)
+    result = run(tmp_path / "a.tif", Recipe(PARAMS, volume=volume), overlay=tmp_path / "o.png")
+    assert f"{name} exists and was not written by this command" in result.error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", name]
+
+
+@pytest.mark.parametrize("part", ["source", "mask", "target"])
+def test_numbered_overlay_never_replaces_a_file_of_the_batch(
+    tmp_path: Path, noisy_disks: np.ndarray, part: str
+) -> None:
+    stack, other = tmp_path / "a.tif", tmp_path / "o_0001.png"
+    save_stack(stack, np.stack([noisy_disks, noisy_disks.T]), "TYX")
+    Image.new("L", (96, 96), 255).save(other)
+    before = other.read_bytes()
+    first = WorkItem(stack, tmp_path / "a_labels.tif", tmp_path / "o.png")
+    second = WorkItem(stack, tmp_path / "b_labels.tif")
+    items = [first, dataclasses.replace(second, **{part: other})]
+    result = next(run_batch(items, Recipe(PARAMS, overwrite=True)))
+    assert result.status == "failed"
+    assert "o_0001.png would replace an image, a mask or labels of this run" in result.error
+    assert other.read_bytes() == before
 
 
 def test_metadata_tells_how_it_was_made(photo: Path) -> None:
