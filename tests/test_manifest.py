@@ -1,5 +1,6 @@
 """The plugin as napari finds it, and the files that ship with it."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -60,13 +61,23 @@ def test_missing_resource_is_reported() -> None:
 
 
 def test_built_distributions_hold_manifest_and_resources(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "napari_superpixels", source / "napari_superpixels", symlinks=True)
+    shutil.copytree(ROOT / "resources", source / "resources")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "napari.yaml"):
+        shutil.copy(ROOT / name, source)
+    (source / "resources" / "screenshot.png").write_bytes(b"for the README")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         in_wheel = set(wheel.namelist())
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
         in_sdist = {name.partition("/")[2] for name in sdist.getnames()}
-    resources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resources").rglob("*") if path.is_file()}
+    resources = {path.relative_to(source).as_posix() for path in (source / "resources").rglob("*") if path.is_file()}
     wanted = {"napari_superpixels/napari.yaml"} | {f"napari_superpixels/{name}" for name in resources}
-    assert wanted <= in_wheel
     assert wanted <= in_sdist
+    assert wanted - in_wheel == {"napari_superpixels/resources/screenshot.png"}
+    assert {name.partition("/")[0] for name in in_wheel} == {
+        "napari_superpixels",
+        f"napari_superpixels-{__version__}.dist-info",
+    }
