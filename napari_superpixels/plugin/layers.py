@@ -132,6 +132,8 @@ class ResultLayers:
         layer.bind_key("H", lambda _: self.toggle())
         canvas = _Canvas(layer, region, is_full)
         layer.events.paint.connect(lambda: self._on_painted(canvas))
+        # `paint` comes when a stroke ends, this with every dab of it: a live result must not wipe a stroke under way.
+        layer.events.labels_update.connect(lambda: self._on_painted(canvas))
         layer.events.data.connect(lambda: self._on_data(canvas))
         self._viewer.add_layer(layer)
         return canvas
@@ -189,6 +191,8 @@ class ResultLayers:
             apply_label_options(canvas.layer, self._options(canvas.region))
 
     def _on_painted(self, canvas: _Canvas) -> None:
+        if self._is_writing:
+            return
         layer, dims = canvas.layer, self._viewer.dims
         axes = shown_axes(layer, dims)
         everywhere: Position = (None,) * layer.ndim

@@ -52,6 +52,21 @@ def test_painted_superpixels_are_kept(viewer, dock, image, solve, wait_result) -
     assert not np.array_equal(labels.data, kept)
 
 
+def test_stroke_under_way_is_kept(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    labels = viewer.layers["blocks superpixels"]
+    with labels.block_history():
+        labels.paint((5, 5), 7)
+        kept = labels.data.copy()
+        wait_result(lambda: dock.session.update(n_segments=15))
+        labels.paint((50, 50), 7)
+    assert np.array_equal(labels.data[:30], kept[:30])
+    assert viewer.layers["blocks superpixels [1]"].data.max() == 15
+    labels.undo()
+    wait_result(lambda: dock.session.update(n_segments=16))
+    assert labels.data.max() == 12
+
+
 def test_painting_one_plane_does_not_hinder_another(viewer, dock, solve, wait_result, noisy_disks) -> None:
     viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
     viewer.dims.set_current_step(0, 0)
