@@ -85,7 +85,8 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
             with tifffile.TiffFile(path) as file:
                 found = (file.shaped_metadata or ({},))[0].get(METADATA_KEY)
         else:
-            with Image.open(path) as picture:
+            # Image.open refuses large pictures, though no pixel is read here.
+            with PngImagePlugin.PngImageFile(path) as picture:
                 found = json.loads(picture.info.get(METADATA_KEY, "null"))
     except (OSError, ValueError, KeyError, IndexError, SyntaxError, TypeError):
         return None

@@ -26,6 +26,15 @@ def test_labels_and_metadata_come_back(tmp_path: Path, name: str, dtype: type) -
     assert [file.name for file in path.parent.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("limit", [60, 30], ids=["warned of", "refused"])
+def test_metadata_of_a_picture_too_large_for_pillow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    write_labels(tmp_path / "a.png", LABELS, {"n": 80})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert read_metadata(tmp_path / "a.png") == {"n": 80}
+
+
 def test_large_labels_need_32_bits(tmp_path: Path) -> None:
     labels = LABELS + 70_000
     write_labels(tmp_path / "a.tif", labels, {})
