@@ -15,7 +15,7 @@ OVERLAY_ENDING = "_overlay"
 #: Suffixes that make the name of an output a file's, not a folder's.
 OUTPUT_SUFFIXES = (".tif", ".tiff", ".png")
 
-_PRODUCED_NAME = re.compile(rf"({LABELS_ENDING}|{OVERLAY_ENDING}(_\d{{4}})*)$")
+_PRODUCED_NAME = re.compile(rf"({LABELS_ENDING}|{OVERLAY_ENDING}(_\d{{4,}})*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +166,15 @@ def _find_mask(mask: Path, source: _Source) -> Path:
 
 
 def _check_clashes(items: Sequence[WorkItem]) -> None:
-    sources = {item.source.resolve(): item.source for item in items}
+    inputs = {path.resolve(): path for item in items for path in (item.source, item.mask) if path is not None}
     writers: dict[Path, Path] = {}
     for item in items:
         for output in (item.target, item.overlay):
             if output is None:
                 continue
             resolved = output.resolve()
-            if resolved in sources:
-                raise ValueError(f"{output} would overwrite the input {sources[resolved]}; choose another output.")
+            if resolved in inputs:
+                raise ValueError(f"{output} would overwrite the input {inputs[resolved]}; choose another output.")
             if resolved in writers:
                 raise ValueError(
                     f"{writers[resolved]} and {item.source} would both be written to {output}. Segment them in two "

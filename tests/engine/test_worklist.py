@@ -91,6 +91,19 @@ def test_output_that_would_overwrite_an_input(photos: Path) -> None:
         plan_work(["photos/a.png"], Path("photos/a.png"))
 
 
+@pytest.mark.parametrize("outputs", [("m.png", None), ("out", "m.png")])
+def test_output_that_would_overwrite_a_mask(photos: Path, outputs: tuple[str, str | None]) -> None:
+    output, overlay = outputs
+    with pytest.raises(ValueError, match=r"m\.png would overwrite the input m\.png"):
+        plan_work(["photos/a.png"], Path(output), overlay=overlay and Path(overlay), mask=Path("m.png"))
+
+
+@pytest.mark.parametrize("numbers", ["", "_0000", "_10000", "_0000_10000"])
+def test_earlier_pictures_of_a_stack_are_no_inputs(photos: Path, numbers: str) -> None:
+    write_picture(photos / f"a_overlay{numbers}.png", np.zeros((2, 2, 3), np.uint8))
+    assert len(plan_work(["photos"], Path("out"))) == 2
+
+
 @pytest.mark.parametrize("output", ["photos", "photos/labels"])
 def test_earlier_outputs_are_no_inputs(photos: Path, output: str) -> None:
     expected = names(plan_work(["photos"], Path(output), overlay=Path(output)))
