@@ -138,6 +138,18 @@ def test_json_is_all_there_is_on_stdout(photo: str) -> None:
     assert "bad.png: failed" in result.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no colons in the names of files")
+def test_names_are_told_as_they_are(photo: str) -> None:
+    Path(photo).rename("pic:100:[red].png")
+    Path("bad:100:.png").write_bytes(b"")
+    arguments = ["segment", "pic:100:[[]red].png", "bad:100:.png", "-o", "out", *QUICK]
+    result = run(*arguments)
+    assert "pic:100:[red].png -> out/pic:100:[red]_superpixels.tif" in result.stdout
+    assert "bad:100:.png: failed" in result.stderr
+    told = json.loads(run(*arguments, "--json").stdout)
+    assert [entry["source"] for entry in told["results"]] == ["pic:100:[red].png", "bad:100:.png"]
+
+
 def test_failures_are_summed_up(photo: str) -> None:
     Path("bad.png").write_bytes(b"no image")
     result = run("segment", "bad.png", photo, "missing.png", "-o", "out", *QUICK)

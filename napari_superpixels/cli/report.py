@@ -7,6 +7,7 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -34,8 +35,8 @@ class Reporter:
         self._recipe = recipe
         self._n_items = n_items
         self._as_json = as_json
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-        out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
+        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False, emoji=False)
         # On one terminal, lines must go through the bar's console to appear above the bar.
         self._out = self._err if out.is_terminal and self._err.is_terminal else out
         self._results: list[ItemResult] = []
@@ -97,9 +98,7 @@ class Reporter:
         """Print the summary."""
         counts = {status: sum(r.status == status for r in self._results) for status in ("done", "skipped", "failed")}
         if self._as_json:
-            Console(soft_wrap=True, highlight=False, markup=False).print(
-                json.dumps(self._document(counts, interrupted), indent=2)
-            )
+            typer.echo(json.dumps(self._document(counts, interrupted), indent=2))
         if self._n_items > 1 or interrupted:
             words = [f"{n} {status}" for status, n in counts.items() if n]
             rest = self._n_items - len(self._results)
