@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_superpixels.cli.exit_codes import INTERRUPTED
 from napari_superpixels.cli.options import collect_parameters, with_parameters
 from napari_superpixels.errors import CancelledError, CheckpointError, ModelNotFoundError
 from napari_superpixels.params import SegmentParams
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.batch import Recipe
     from napari_superpixels.engine.worklist import WorkItem
 
-_INTERRUPTED = 130
 #: Suffixes that someone may try: they hold no 32-bit labels, lose them, or are not written here.
 _UNSUITABLE = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr", ".json")
 
@@ -110,7 +110,7 @@ def segment(
         interrupted = _run(items, recipe, reporter)
     reporter.finish(interrupted=interrupted)
     if interrupted:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     raise typer.Exit(1 if reporter.n_failed else 0)
 
 

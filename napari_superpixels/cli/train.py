@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_superpixels.cli.exit_codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from napari_superpixels.nets.train import TrainConfig, TrainEvent
 
-_INTERRUPTED = 130
 _SUFFIX = ".safetensors"
 _STEPS_PER_LINE = 100
 _UNLIMITED_STEPS = 1_000_000
@@ -71,7 +72,7 @@ def train(
     except KeyboardInterrupt:
         state = f"The model of the last checkpoint is in {output}." if output.exists() else "No model was written yet."
         typer.echo(f"Interrupted. {state}", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     except (SuperpixelsError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
@@ -86,7 +87,7 @@ class _TrainingBar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._config = config
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
         self._is_plain = not console.is_terminal
         self._bar: Progress = Progress(
             TextColumn("{task.description}"),
