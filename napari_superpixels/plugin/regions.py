@@ -73,10 +73,10 @@ class Region:
 
     def as_input(self, *, seeds: npt.NDArray[np.int64] | None = None) -> ImageInput:
         """Return the region as the engine's input."""
-        pixels = self._lazy_pixels()
         kept = sorted({*self.axes, *(() if self.channel_axis is None else (self.channel_axis,))})
         return ImageInput(
-            pixels=pixels if isinstance(pixels, np.ndarray) else self.read,
+            # Indexing zarr, HDF5 or TensorStore data reads it: that is for the worker.
+            pixels=self._lazy_pixels() if isinstance(self._level_data(), np.ndarray) else self.read,
             source=(layer_token(self.layer), len(self.axes)),
             key=self._key(),
             channel_axis=None if self.channel_axis is None else kept.index(self.channel_axis),
@@ -142,8 +142,11 @@ class Region:
             shape[axis] = n
         return shape
 
+    def _level_data(self) -> Any:
+        return self.layer.data[self.level] if self.layer.multiscale else self.layer.data
+
     def _lazy_pixels(self) -> Any:
-        data = self.layer.data[self.level] if self.layer.multiscale else self.layer.data
+        data = self._level_data()
         index: list[int | slice] = [slice(None)] * self.layer.ndim
         for axis, i in enumerate(self.position):
             if i is not None:

@@ -1,8 +1,11 @@
 """Images of every kind, segmented in a real viewer."""
 
+import threading
+
 import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from napari.layers import Labels
 from qtpy.QtWidgets import QComboBox
 
@@ -157,8 +160,6 @@ def test_multiscale_takes_the_level_and_region_shown(viewer, dock, solve, noisy_
 
 
 def test_lazy_image_is_read_in_part_and_off_the_main_thread(viewer, solve, noisy_disks) -> None:
-    import threading
-
     seen = []
 
     def load(block, block_info=None):
@@ -173,6 +174,26 @@ def test_lazy_image_is_read_in_part_and_off_the_main_thread(viewer, solve, noisy
     assert {plane for plane, _ in seen} == {7}
     assert not all(is_main for _, is_main in seen)
     assert superpixels(viewer).data[7].all()
+
+
+@pytest.mark.parametrize("is_multiscale", [False, True])
+def test_zarr_image_is_read_by_the_worker(viewer, dock, solve, noisy_disks, monkeypatch, is_multiscale: bool) -> None:
+    array = zarr.array(np.stack([noisy_disks] * 5), chunks=(1, 96, 96))
+    viewer.add_image([array] if is_multiscale else array, multiscale=is_multiscale, contrast_limits=(0, 20_000))
+    viewer.dims.set_current_step(0, 3)
+    readers = []
+    read = zarr.Array.__getitem__
+
+    def recorded(self, selection):
+        readers.append(threading.current_thread())
+        return read(self, selection)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", recorded)
+    dock.segment()
+    assert threading.main_thread() not in readers
+    solve()
+    assert any(thread.name.startswith("napari-superpixels") for thread in readers)
+    assert superpixels(viewer).data.any()
 
 
 def test_planes_outside_a_shorter_image_are_refused(viewer, dock, noisy_disks, qtbot) -> None:
