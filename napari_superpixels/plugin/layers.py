@@ -212,6 +212,9 @@ class ResultLayers:
 
 
 def _overlap(first: Position, second: Position) -> bool:
+    # An image whose data got more or fewer axes has no planes in common with what it was.
+    if len(first) != len(second):
+        return True
     return all(a is None or b is None or a == b for a, b in zip(first, second, strict=True))
 
 

@@ -120,6 +120,33 @@ def test_image_of_another_size_gets_labels_of_its_size(viewer, dock, image, solv
     assert labels.data.shape == (40, 80)
 
 
+def test_painted_superpixels_are_kept_when_the_image_becomes_a_stack(
+    viewer, dock, solve, wait_result, noisy_disks
+) -> None:
+    image = viewer.add_image(noisy_disks, name="disks")
+    solve()
+    labels = viewer.layers["disks superpixels"]
+    labels.paint((5, 5), 7)
+    kept = labels.data.copy()
+    wait_result(lambda: setattr(image, "data", np.stack([noisy_disks] * 3)))
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert np.array_equal(labels.data, kept)
+    new = viewer.layers["disks superpixels [1]"]
+    assert new.data.shape == (3, 96, 96)
+    assert new.data.max() == 15
+
+
+def test_superpixels_follow_an_image_that_becomes_a_stack(viewer, solve, wait_result, noisy_disks) -> None:
+    image = viewer.add_image(noisy_disks, name="disks", scale=(2, 3))
+    solve()
+    labels = viewer.layers["disks superpixels"]
+    wait_result(lambda: setattr(image, "data", np.stack([noisy_disks] * 3)))
+    assert labels.data.shape == (3, 96, 96)
+    assert np.allclose(labels.scale, image.scale)
+    wait_result(lambda: setattr(image, "data", noisy_disks))
+    assert labels.data.shape == (96, 96)
+
+
 def test_view_modes(viewer, dock, image, solve, qtbot) -> None:
     solve()
     labels = viewer.layers["blocks superpixels"]
