@@ -5,7 +5,7 @@ widgets, the documentation and the validation are generated from these declarati
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -42,6 +42,17 @@ class Control:
     """Whether a slider moves on a logarithmic scale."""
     choices: tuple[str, ...] = ()
     """Titles of the choices, in the order of the Literal's values; empty to show the values."""
+
+
+class Bounds(NamedTuple):
+    """Lowest and highest value of a number."""
+
+    low: float
+    """Lowest value."""
+    high: float
+    """Highest value, allowed itself."""
+    is_open: bool
+    """Whether `low` itself is not allowed."""
 
 
 def _param(default: Any, title: str, description: str, control: Control, **bounds: Any) -> Any:
@@ -206,3 +217,12 @@ def control(field: FieldInfo) -> Control:
     """Return how a field of :class:`SegmentParams` is shown."""
     extra: Any = field.json_schema_extra
     return Control(**{**extra["control"], "choices": tuple(extra["control"]["choices"])})
+
+
+def bounds(field: FieldInfo) -> Bounds | None:
+    """Return the bounds of a field of :class:`SegmentParams`; None where it is no number."""
+    limits = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
+    if not limits:
+        return None
+    is_open = "gt" in limits
+    return Bounds(limits["gt" if is_open else "ge"], limits["le"], is_open)

@@ -75,6 +75,8 @@ def test_every_parameter_is_an_option_with_its_help() -> None:
     for name, field in SegmentParams.model_fields.items():
         assert f"--{name.replace('_', '-')} " in text
         assert str(field.description)[:20] in text
+    for values in ("1..2000000", "0.0..1.0", ">0.0..1.0", "0..20", "NAME"):
+        assert values in text
 
 
 def test_segment_one_file_into_a_folder(photo: str) -> None:

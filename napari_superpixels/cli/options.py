@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from napari_superpixels.params import SegmentParams, control
+from napari_superpixels.params import SegmentParams, bounds, control
 
 _NONE = "none"
 
@@ -54,11 +54,10 @@ def _values(field: FieldInfo) -> str:
     """Return the values that a field can take, as shown in help: "1..2000000", "grid|hexagonal" or "NAME"."""
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
-    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
-    if not bounds:
+    limits = bounds(field)
+    if limits is None:
         return "NAME"
-    low = f">{bounds['gt']}" if "gt" in bounds else str(bounds["ge"])
-    return f"{low}..{bounds['le']}"
+    return f"{'>' if limits.is_open else ''}{limits.low}..{limits.high}"
 
 
 def model_name(text: str) -> str | None:

@@ -1,6 +1,6 @@
 """A form whose rows are generated from the declarations of the parameters, bound both ways to a session."""
 
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
@@ -9,7 +9,7 @@ from superqt import QCollapsible
 
 from napari_superpixels.engine.resolve import unread_parameters
 from napari_superpixels.engine.session import Session
-from napari_superpixels.params import SegmentParams, control
+from napari_superpixels.params import SegmentParams, bounds, control
 from napari_superpixels.widgets._rows import ChoiceRow, ModelRow, NumberRow, Row
 
 _UNREAD = "Changes nothing with the present settings."
@@ -105,18 +105,8 @@ def _make_row(name: str, field: FieldInfo) -> Row:
         return ModelRow()
     if choices := get_args(field.annotation):
         return ChoiceRow(choices, control(field).choices)
-    low, high = _bounds(field)
-    step = control(field).step
+    limits, step = bounds(field), control(field).step
+    assert limits is not None
     assert step is not None
-    return NumberRow(low, high, step, is_log=control(field).log, is_int=field.annotation is int)
-
-
-def _bounds(field: FieldInfo) -> tuple[float, float]:
-    """Return the lowest and the highest value that a form may offer."""
-    limits: dict[str, Any] = {}
-    for item in field.metadata:
-        for key in ("ge", "gt", "le"):
-            if (limit := getattr(item, key, None)) is not None:
-                limits[key] = limit
-    step = control(field).step or 0
-    return limits.get("ge", limits.get("gt", 0) + step), limits["le"]
+    low = limits.low + step if limits.is_open else limits.low
+    return NumberRow(low, limits.high, step, is_log=control(field).log, is_int=field.annotation is int)
