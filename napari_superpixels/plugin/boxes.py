@@ -38,11 +38,12 @@ class BoxLayers:
         """Return the layer of a kind that belongs to an image."""
         return self._layers.get((kind, layer_token(image)))
 
-    def remove(self, kind: str) -> None:
-        """Remove the layers of a kind from the viewer."""
+    def remove(self, kind: str, image: Layer | None = None) -> None:
+        """Remove the layers of a kind from the viewer: of one image, or of all."""
+        layers = self.layers(kind) if image is None else [self.get(kind, image)]
         self._is_removing = True
         try:
-            for layer in self.layers(kind):
+            for layer in filter(None, layers):
                 self._viewer.layers.remove(layer)
         finally:
             self._is_removing = False
@@ -87,19 +88,18 @@ class BoxLayers:
         layer = self.get(kind, region.layer)
         if isinstance(layer, Labels):
             replace_data(layer, data, region)
-            return
-        self.adopt(
-            kind,
-            region.layer,
-            Labels(
+        else:
+            layer = Labels(
                 data,
                 name=name,
                 colormap=colormap,
                 metadata=_made_of(region, kind),
                 opacity=0.8,
                 **region.placement(is_full=False),
-            ),
-        )
+            )
+            self.adopt(kind, region.layer, layer)
+        # The data is a read-only view, and napari makes a layer editable again with all new data.
+        layer.editable = False
 
     def adopt(self, kind: str, image: Layer, layer: Layer, *, on_top: bool = False) -> None:
         """Add a layer to the viewer as the one of its kind, over the image or on top of all, without selecting it."""

@@ -96,9 +96,11 @@ class ResultLayers:
             if canvas is None:
                 self._canvases[token] = self._new_canvas(region, result)
             else:
-                self._write(canvas, region, result)
+                self._rewrite(canvas, region, result)
         finally:
             self._is_writing = False
+        if not _needs_ready_lines(region):
+            self._pictures.remove("outlines", region.layer)
         self._request_pictures(result)
 
     def superpixels_of(self, layer: Image) -> Labels | None:
@@ -138,6 +140,16 @@ class ResultLayers:
         self._viewer.add_layer(layer)
         return canvas
 
+    def _rewrite(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
+        """Write a result to a layer that is there, and change its looks where another size asks for others."""
+        had_ready_lines, needs_ready_lines = _needs_ready_lines(canvas.region), _needs_ready_lines(region)
+        # Hidden before it grows and shown after it has shrunk, so that napari never draws outlines of a large plane.
+        if needs_ready_lines and not had_ready_lines:
+            apply_label_options(canvas.layer, self._options(region))
+        self._write(canvas, region, result)
+        if had_ready_lines and not needs_ready_lines:
+            apply_label_options(canvas.layer, self._options(region))
+
     def _write(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
         layer, labels = canvas.layer, result.superpixels.labels
         if canvas.is_full and layer.data.shape == region.full_shape:
@@ -157,8 +169,8 @@ class ResultLayers:
 
     def _request_pictures(self, result: SolveResult) -> None:
         mode = self._session.view.view_mode
-        labels = result.superpixels.labels
-        wants_outlines = mode == "boundaries" and labels.ndim == 2 and labels.size > MAX_CONTOUR_PIXELS
+        region = result.inputs.origin
+        wants_outlines = mode == "boundaries" and isinstance(region, Region) and _needs_ready_lines(region)
         if mode == "mean-color" or wants_outlines:
             self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines))
 
@@ -169,7 +181,9 @@ class ResultLayers:
         mode = self._session.view.view_mode
         if pictures.means is not None and mode == "mean-color":
             self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
-        if pictures.outlines is not None and mode == "boundaries":
+        canvas = self._canvases.get(layer_token(region.layer))
+        is_wanted = mode == "boundaries" and canvas is not None and _needs_ready_lines(canvas.region)
+        if pictures.outlines is not None and is_wanted:
             name = f"{region.layer.name} superpixel lines"
             self._pictures.show_labels("outlines", region, pictures.outlines, name, line_colormap())
 
@@ -209,6 +223,10 @@ class ResultLayers:
 
     def _on_removed(self, event: Any) -> None:
         self._canvases = {token: canvas for token, canvas in self._canvases.items() if canvas.layer is not event.value}
+
+
+def _needs_ready_lines(region: Region) -> bool:
+    return len(region.axes) == 2 and int(np.prod(region.shape)) > MAX_CONTOUR_PIXELS
 
 
 def _overlap(first: Position, second: Position) -> bool:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
 
+import napari_superpixels.plugin.layers as layers_module
+
 
 @pytest.fixture
 def image(viewer, dock, color_blocks) -> Image:
@@ -186,9 +188,60 @@ def test_large_planes_have_ready_made_outlines(viewer, dock, image, solve, qtbot
     lines = viewer.layers["blocks superpixel lines"]
     assert lines.data.dtype == np.uint8
     assert 0 < lines.data.mean() < 1
+    assert not lines.editable
+    data = lines.data
+    dock.session.update(n_segments=15)
+    qtbot.waitUntil(lambda: lines.data is not data)
+    assert not lines.editable
     dock.session.update_view(view_mode="filled")
     assert not lines.visible
     assert labels.visible
+
+
+def test_outlines_suit_the_size_of_the_region(
+    viewer, dock, solve, qtbot, monkeypatch, noisy_disks
+) -> None:
+    for module in ("layers", "style"):
+        monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
+    dock.session.update_view(live=False)
+    image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
+    image.locked_data_level = 0
+    drawn = []
+    for n_rows in (20, 90, 20, 90):
+        image.corner_pixels = np.array([[0, 0], [n_rows - 1, 39]])
+        solve()
+        labels = viewer.layers["disks superpixels"]
+        labels.events.set_data.connect(lambda event: drawn.append(event.source.data.size * event.source.contour))
+        is_small = n_rows == 20
+        assert labels.data.shape == (n_rows, 40)
+        assert (labels.contour, labels.visible) == (int(is_small), is_small)
+        if not is_small:
+            qtbot.waitUntil(lambda: "disks superpixel lines" in names(viewer))
+            assert viewer.layers["disks superpixel lines"].visible
+        assert names(viewer).count("disks superpixel lines") == int(not is_small)
+    assert 0 < max(drawn) <= 1000
+
+
+def test_lines_that_come_too_late_are_not_shown(viewer, dock, solve, qtbot, monkeypatch, noisy_disks) -> None:
+    for module in ("layers", "style"):
+        monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
+    gate = threading.Event()
+    make = layers_module.make_pictures
+
+    def make_late(request):
+        assert gate.wait(60)
+        return make(request)
+
+    monkeypatch.setattr(layers_module, "make_pictures", make_late)
+    dock.session.update_view(live=False)
+    image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
+    image.locked_data_level = 0
+    for n_rows in (90, 20):
+        image.corner_pixels = np.array([[0, 0], [n_rows - 1, 39]])
+        solve()
+    gate.set()
+    qtbot.wait(500)
+    assert names(viewer) == ["disks", "disks superpixels"]
 
 
 def test_key_toggles_the_superpixels(viewer, dock, image, solve) -> None:
