@@ -1,5 +1,6 @@
 """The one evented state of a window: parameters, input, result. No Qt here; views subscribe to its signals."""
 
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_ke
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
 from napari_superpixels.engine.torch_libraries import preload_torch_libraries
 from napari_superpixels.params import SegmentParams, Stage, ViewParams
+
+_PROGRESS_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +53,7 @@ class Session:
     started = Signal()
     """A computation begins after an idle time."""
     progressed = Signal(float, str)
-    """Share done, 0 to 1, and what is being done."""
+    """Share done, 0 to 1, and what is being done; at most ten times a second, and at the end."""
     solved = Signal(SolveResult)
     """A new result."""
     failed = Signal(Exception)
@@ -205,7 +208,14 @@ class Session:
             self.solved.emit(self._result)
 
     def _solve(self, job: Job[SolveRequest]) -> SolveResult:
+        told = time.monotonic()
+
         def progress(share: float, text: str) -> None:
+            nonlocal told
+            # Each message makes a window draw itself, which slows the work; a slider step needs none.
+            if share < 1 and time.monotonic() - told < _PROGRESS_S:
+                return
+            told = time.monotonic()
             self._dispatch(lambda: self._on_progress(job, share, text))
 
         request = job.request
