@@ -59,8 +59,7 @@ def run_demo(
                         "'--screenshot demo.png'."
                     )
                 stack.enter_context(virtual_display())
-            if screenshot is not None:
-                stack.enter_context(_settings_of_its_own())
+            stack.enter_context(_settings_of_its_own(with_napari=screenshot is not None))
             _show(screenshot, image, model)
     except SuperpixelsError as error:
         console.print(str(error), markup=False)
@@ -73,6 +72,7 @@ def _show(screenshot: Path | None, image: Path | None, model: str | None) -> Non
     import napari
 
     viewer = napari.Viewer(title="Superpixels")
+    dock: Any = None
     try:
         viewer.window.resize(*_WINDOW_SIZE)
         _open_image(viewer, image)
@@ -88,6 +88,9 @@ def _show(screenshot: Path | None, image: Path | None, model: str | None) -> Non
         _process_events(_SETTLE_MS)
         _save_picture(viewer, screenshot)
     finally:
+        # Saves the parameters now, while the settings folder is the demonstration's.
+        if dock is not None:
+            dock.close_session()
         if screenshot is not None:
             viewer.close()
 
@@ -146,12 +149,14 @@ def _save_picture(viewer: Any, path: Path) -> None:
 
 
 @contextmanager
-def _settings_of_its_own() -> Iterator[None]:
-    """Use the defaults of napari and of this program, so that the picture does not depend on who takes it."""
-    names = ("NAPARI_CONFIG", CONFIG_VARIABLE)
-    before = {name: os.environ.get(name) for name in names}
+def _settings_of_its_own(*, with_napari: bool) -> Iterator[None]:
+    """Neither read nor change the user's parameters; nor napari's settings, for a picture that all can take alike."""
     with tempfile.TemporaryDirectory(prefix="napari-superpixels-", ignore_cleanup_errors=True) as folder:
-        os.environ |= {"NAPARI_CONFIG": str(Path(folder, "napari.yaml")), CONFIG_VARIABLE: folder}
+        chosen = {CONFIG_VARIABLE: folder}
+        if with_napari:
+            chosen["NAPARI_CONFIG"] = str(Path(folder, "napari.yaml"))
+        before = {name: os.environ.get(name) for name in chosen}
+        os.environ |= chosen
         try:
             yield
         finally:

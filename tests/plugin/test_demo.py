@@ -5,6 +5,8 @@ import sys
 import imageio.v3 as iio
 import pytest
 
+from napari_superpixels.engine.preferences import CONFIG_VARIABLE, save_preferences
+from napari_superpixels.params import SegmentParams, ViewParams
 from napari_superpixels.plugin import demo
 
 WITHOUT_PLUGIN = "import importlib.metadata as m; m.version('napari-superpixels')"
@@ -33,6 +35,30 @@ def test_picture_shows_the_window(tmp_path) -> None:
     assert min(picture.shape[:2]) > 500
     yellow = (picture[..., 0] > 180) & (picture[..., 1] > 140) & (picture[..., 2] < 90)
     assert yellow.mean() > 0.005
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize("picture", [None, "demo.png"])
+def test_parameters_of_the_user_stay(tmp_path, monkeypatch, picture: str | None) -> None:
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path))
+    assert save_preferences(SegmentParams(n_segments=321), ViewParams())
+    before = (tmp_path / "preferences.json").read_text()
+    screenshot = None if picture is None else str(tmp_path / picture)
+    done = run(f"""
+import napari
+from pathlib import Path
+from qtpy.QtCore import QTimer
+from napari_superpixels.plugin.demo import run_demo
+wait_for_user = napari.run
+def run_until_closed():
+    QTimer.singleShot(1500, napari.current_viewer().close)
+    wait_for_user()
+napari.run = run_until_closed
+screenshot = {screenshot!r}
+raise SystemExit(run_demo(screenshot and Path(screenshot), model=None))
+""")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "preferences.json").read_text() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
