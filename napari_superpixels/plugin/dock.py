@@ -18,7 +18,7 @@ from napari_superpixels.plugin.extras import ExtraViews
 from napari_superpixels.plugin.image_choice import ImageChoice
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.notify import HiddenPanelNotifier
-from napari_superpixels.plugin.regions import Region, mark_changed, shown_region
+from napari_superpixels.plugin.regions import Region, mark_changed, notice_change, shown_region
 from napari_superpixels.plugin.seed_points import seeds_from_points
 from napari_superpixels.plugin.style import line_colormap
 from napari_superpixels.widgets.main_thread import MainThread
@@ -69,7 +69,7 @@ class SegmentDock(QWidget):
 
     def segment(self) -> None:
         """Cut what the viewer shows of the chosen image into superpixels."""
-        region = self._take_input()
+        region = self._take_input(must_look=True)
         if region is None:
             return
         if not (self.session.view.live and self.session.is_busy):
@@ -145,8 +145,11 @@ class SegmentDock(QWidget):
             mark_changed(event.source)
         self._follow.throttle()
 
-    def _take_input(self) -> Region | None:
-        """Hand the part of the image that is shown to the session; say why where there is none."""
+    def _take_input(self, *, must_look: bool = False) -> Region | None:
+        """Hand the part of the image that is shown to the session; say why where there is none.
+
+        With `must_look`, pixels that were written into the image's array are noticed.
+        """
         image = self.source.image
         if self._is_closed:
             return None
@@ -159,6 +162,9 @@ class SegmentDock(QWidget):
         except ImageError as error:
             self.panel.set_unavailable(str(error))
             return None
+        if must_look:
+            result = self.session.result
+            notice_change(region, None if result is None else result.inputs.key)
         seeds, note = None, ""
         if self.source.seeds is not None:
             seeds, note = seeds_from_points(self.source.seeds, region)

@@ -1,5 +1,6 @@
 """The part of an image layer that is shown: a plane, a volume, or a region of one resolution level."""
 
+import hashlib
 import itertools
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from napari_superpixels.errors import ImageError
 
 _ANISOTROPY = 1.001
 _MAX_CHANNELS = 16
+_MAX_DIGEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +69,11 @@ class Region:
         """Return what selects the region in an array of the layer's full shape, channels all at once."""
         return tuple(slice(None) if i is None else i for i in self.position)
 
+    def key(self) -> Hashable:
+        """Return the identity of the pixels, which `mark_changed` replaces."""
+        parts = (self.axes, self.position, self.channel_axis, self.level, self.start, self.stop)
+        return (layer_token(self.layer), _versions.get(self.layer, 0), parts)
+
     def read(self) -> npt.NDArray[Any]:
         """Return the pixels; computes them where the layer's data is lazy."""
         return np.asarray(self._lazy_pixels())
@@ -78,7 +85,7 @@ class Region:
             # Indexing zarr, HDF5 or TensorStore data reads it: that is for the worker.
             pixels=self._lazy_pixels() if isinstance(self._level_data(), np.ndarray) else self.read,
             source=(layer_token(self.layer), len(self.axes)),
-            key=self._key(),
+            key=self.key(),
             channel_axis=None if self.channel_axis is None else kept.index(self.channel_axis),
             rgb=self.layer.rgb,
             spacing=self._spacing(),
@@ -87,6 +94,15 @@ class Region:
             position=self.position if any(i is not None for i in self.position) else (),
             origin=self,
         )
+
+    def digest(self) -> bytes | None:
+        """Return a digest of the pixels, or None where they are not in memory or too many: about 1 ms per MB."""
+        if not isinstance(self._level_data(), np.ndarray):
+            return None
+        pixels = self._lazy_pixels()
+        if pixels.nbytes > _MAX_DIGEST_BYTES:
+            return None
+        return hashlib.blake2b(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8), digest_size=16).digest()
 
     def boxed(self, values: npt.NDArray[Any], *, n_colors: int = 0) -> npt.NDArray[Any]:
         """Give values of the region all the layer's axes; channels repeat them without taking memory."""
@@ -163,10 +179,6 @@ class Region:
             return None
         return tuple(float(size) for size in sizes / sizes.min())
 
-    def _key(self) -> Hashable:
-        parts = (self.axes, self.position, self.channel_axis, self.level, self.start, self.stop)
-        return (layer_token(self.layer), _versions.get(self.layer, 0), parts)
-
 
 def shown_region(layer: Image, dims: Dims, channel_axis: int | None = None) -> Region:
     """Return what a viewer shows of an image layer.
@@ -227,6 +239,27 @@ def layer_token(layer: Layer) -> int:
 def mark_changed(layer: Layer) -> None:
     """Remember that a layer's pixels are not what they were."""
     _versions[layer] = _versions.get(layer, 0) + 1
+    _digests.pop(layer, None)
+
+
+def notice_change(region: Region, used_key: Hashable) -> None:
+    """Mark an image as changed if pixels were written into its array, of which napari tells nobody.
+
+    Parameters
+    ----------
+    region : Region
+        Where to look.
+    used_key : hashable
+        Key of the pixels of the present result. Where that is this region and its pixels were not looked at then, they
+        are taken as changed.
+    """
+    digest = region.digest()
+    if digest is None:
+        return
+    known = _digests.get(region.layer, {}).get(region.key())
+    if known != digest and (known is not None or used_key == region.key()):
+        mark_changed(region.layer)
+    _digests.setdefault(region.layer, {})[region.key()] = digest
 
 
 def _layer_point(layer: Layer, dims: Dims) -> npt.NDArray[np.float64]:
@@ -236,3 +269,4 @@ def _layer_point(layer: Layer, dims: Dims) -> npt.NDArray[np.float64]:
 _numbers = itertools.count()
 _tokens: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
 _versions: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+_digests: WeakKeyDictionary[Layer, dict[Hashable, bytes]] = WeakKeyDictionary()

@@ -115,6 +115,27 @@ def test_replaced_pixels_are_segmented_anew(viewer, dock, image, solve, wait_res
     assert not np.array_equal(after.superpixels.labels, before)
 
 
+def test_pixels_written_in_place_are_segmented_anew(viewer, dock, image, solve, color_blocks) -> None:
+    before = solve().superpixels.labels
+    assert "network" not in solve().ran
+    image.data[:] = color_blocks[::-1, ::-1]
+    image.refresh()
+    after = solve()
+    assert "network" in after.ran
+    assert not np.array_equal(after.superpixels.labels, before)
+    assert "network" not in solve().ran
+
+
+def test_pixels_written_where_a_slider_led_are_segmented_anew(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    stack = viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    before = wait_result(lambda: viewer.dims.set_current_step(0, 2)).superpixels.labels
+    stack.data[2] = np.roll(noisy_disks, 24, 0)
+    assert not np.array_equal(solve().superpixels.labels, before)
+    assert "network" not in solve().ran
+
+
 def test_image_of_another_size_gets_labels_of_its_size(viewer, dock, image, solve, wait_result, color_blocks) -> None:
     solve()
     labels = viewer.layers["blocks superpixels"]
@@ -198,9 +219,7 @@ def test_large_planes_have_ready_made_outlines(viewer, dock, image, solve, qtbot
     assert labels.visible
 
 
-def test_outlines_suit_the_size_of_the_region(
-    viewer, dock, solve, qtbot, monkeypatch, noisy_disks
-) -> None:
+def test_outlines_suit_the_size_of_the_region(viewer, dock, solve, qtbot, monkeypatch, noisy_disks) -> None:
     for module in ("layers", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     dock.session.update_view(live=False)
