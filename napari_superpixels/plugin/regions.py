@@ -102,7 +102,7 @@ class Region:
         pixels = self._lazy_pixels()
         if pixels.nbytes > _MAX_DIGEST_BYTES:
             return None
-        return hashlib.blake2b(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8), digest_size=16).digest()
+        return hashlib.blake2b(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data, digest_size=16).digest()
 
     def boxed(self, values: npt.NDArray[Any], *, n_colors: int = 0) -> npt.NDArray[Any]:
         """Give values of the region all the layer's axes; channels repeat them without taking memory."""
