@@ -15,9 +15,7 @@ depend on the number of threads.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.core import _kernels
+from napari_superpixels.core.parallel import n_processors, worker_pool
 from napari_superpixels.core.slowness import SlownessField, strides
 from napari_superpixels.errors import CancelledError
 
@@ -69,15 +68,14 @@ class Fronts:
         return self.state[:, 1]
 
     def labels_image(self) -> npt.NDArray[np.int32]:
-        """Return the labels in the shape of the image: 1 to K, and 0 where no front came."""
-        labels = self._inner(self.owner).copy()
+        """Return a view of the labels in the shape of the image: 1 to K, and 0 where no front came; ends the march."""
         if self.slowness.closed is not None:
-            labels[self._inner(self.slowness.closed)] = 0
-        return labels
+            self.owner[self.slowness.closed] = 0
+        return self._inner(self.owner)
 
     def arrival_image(self) -> npt.NDArray[np.float32]:
-        """Return the arrival times in the shape of the image; infinite where no front came."""
-        return self._inner(self.arrival).copy()
+        """Return a view of the arrival times in the shape of the image; infinite where no front came."""
+        return self._inner(self.arrival)
 
     def _inner(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         shape = self.slowness.padded_shape
@@ -132,11 +130,11 @@ def solve(
     _close_frame(fronts.owner.reshape(slowness.padded_shape))
     positions = np.stack(np.unravel_index(seeds, slowness.padded_shape), axis=1)
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
-    with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as pool:
-        marches = pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks)
-        for done, _ in enumerate(marches, start=1):
-            if progress is not None:
-                progress(done / len(blocks))
+    pool = worker_pool(n_threads or n_processors())
+    marches = pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks)
+    for done, _ in enumerate(marches, start=1):
+        if progress is not None:
+            progress(done / len(blocks))
     invaded = _no_invasions(fronts)
     cut_off = []
     for seam, step in _seams(slowness.padded_shape, blocks):

@@ -1,10 +1,25 @@
-"""Work on bands of an array in threads; for compiled code, which does not hold the interpreter's lock."""
+"""Threads for compiled code, which does not hold the interpreter's lock."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 _MIN_PIXELS = 65_536
+
+
+@cache
+def worker_pool(n_threads: int) -> ThreadPoolExecutor:
+    """Return threads that stay: starting some for each small piece of work takes longer than the work.
+
+    Work in them must not wait for other work in them.
+    """
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="eikonal")
+
+
+def n_processors() -> int:
+    """Return the number of processors."""
+    return os.cpu_count() or 1
 
 
 def in_bands(work: Callable[[int, int], None], n_rows: int, row_pixels: int) -> None:
@@ -19,10 +34,9 @@ def in_bands(work: Callable[[int, int], None], n_rows: int, row_pixels: int) -> 
     row_pixels : int
         Pixels in a row; bands of less than 65536 pixels are not worth a thread.
     """
-    n_bands = max(1, min(os.cpu_count() or 1, n_rows, n_rows * row_pixels // _MIN_PIXELS))
+    n_bands = max(1, min(n_processors(), n_rows, n_rows * row_pixels // _MIN_PIXELS))
     bounds = [n_rows * i // n_bands for i in range(n_bands + 1)]
     if n_bands == 1:
         work(0, n_rows)
         return
-    with ThreadPoolExecutor(n_bands) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))
+    list(worker_pool(n_processors()).map(work, bounds[:-1], bounds[1:]))

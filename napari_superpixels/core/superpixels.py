@@ -22,7 +22,7 @@ class Superpixels:
     """A partition of an image into superpixels."""
 
     labels: npt.NDArray[np.int32]
-    """(M, N[, P]) label of each pixel, 1 to K; 0 only outside the mask. Every label is connected."""
+    """(M, N[, P]) label of each pixel, 1 to K; 0 only outside the mask. Every label is connected. Not contiguous."""
     arrival: npt.NDArray[np.float32]
     """(M, N[, P]) time at which the label's front arrived; infinite outside the mask."""
     seeds: npt.NDArray[np.int64]

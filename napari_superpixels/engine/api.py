@@ -103,4 +103,5 @@ def segment(
     for note in result.notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     superpixels = result.superpixels
-    return Segmentation(superpixels.labels, superpixels.arrival, superpixels.seeds, chosen, result.timings)
+    labels, arrival = np.ascontiguousarray(superpixels.labels), np.ascontiguousarray(superpixels.arrival)
+    return Segmentation(labels, arrival, superpixels.seeds, chosen, result.timings)
