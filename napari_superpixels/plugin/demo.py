@@ -46,7 +46,7 @@ def run_demo(
     int
         Exit code: 0, or 1 after a message on stderr.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     if model == SegmentParams().model and model not in {found.name for found in installed_models()}:
         console.print(f"The model {model!r} is not installed, so superpixels are grown on the raw image.", markup=False)
         model = None
