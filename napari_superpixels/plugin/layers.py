@@ -103,11 +103,6 @@ class ResultLayers:
             self._pictures.remove("outlines", region.layer)
         self._request_pictures(result)
 
-    def superpixels_of(self, layer: Image) -> Labels | None:
-        """Return the layer of an image's superpixels."""
-        canvas = self._canvases.get(layer_token(layer))
-        return None if canvas is None else canvas.layer
-
     def toggle(self) -> None:
         """Hide the superpixels, or show them again."""
         mode = self._session.view.view_mode
