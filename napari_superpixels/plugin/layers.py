@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from psygnal import Signal
 
 from napari_superpixels.engine.derived import PictureRequest, Pictures, make_pictures
