@@ -13,20 +13,25 @@ def _clean_start(tmp_path, monkeypatch):
     monkeypatch.setattr(dock_module, "_warm_up_started", True)
 
 
+def own_threads() -> list[threading.Thread]:
+    """Return the threads of sessions and pictures that have not ended."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("napari-superpixels")]
+
+
 @pytest.fixture
 def viewer(make_napari_viewer):
     return make_napari_viewer()
 
 
 @pytest.fixture
-def dock(viewer):
+def dock(viewer, qtbot):
     """Return the widget, docked, set to the raw image and few superpixels."""
     dock = SegmentDock(viewer)
     viewer.window.add_dock_widget(dock, name="Segment")
     dock.session.update(model=None, n_segments=12)
     yield dock
     dock.close_session()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("napari-superpixels")]
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=10_000)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import gc
 import json
 import subprocess
 import sys
-import threading
 import time
 import weakref
 
@@ -17,6 +16,8 @@ from qtpy.QtWidgets import QComboBox, QPushButton
 from napari_superpixels.engine.preferences import config_folder
 from napari_superpixels.plugin.dock import NO_IMAGE, SegmentDock
 
+from .conftest import own_threads
+
 
 @pytest.fixture
 def slow_image(viewer, dock):
@@ -24,10 +25,6 @@ def slow_image(viewer, dock):
     noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8)
     dock.session.update(n_segments=200_000)
     return viewer.add_image(noise, rgb=True, name="noise")
-
-
-def own_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("napari-superpixels")]
 
 
 def test_without_an_image_it_says_what_to_do(dock) -> None:
@@ -117,7 +114,7 @@ def test_dock_closed_while_computing(viewer, dock, slow_image, qtbot) -> None:
     dock.panel.segment.click()
     qtbot.wait(100)
     viewer.window.remove_dock_widget(dock)
-    assert own_threads() == []
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=5000)
     viewer.layers.clear()
     qtbot.wait(50)
 
@@ -147,9 +144,9 @@ def test_closed_widgets_leave_nothing_behind(viewer, color_blocks, qtbot) -> Non
         del dock
     qtbot.wait(50)
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=5000)
     gc.collect()
     assert [ref() for ref in gone] == [None, None, None]
-    assert own_threads() == []
     image.name = "still alive"
     viewer.dims.ndisplay = 3
 
