@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.core import _kernels
-from napari_superpixels.core.parallel import n_processors, worker_pool
+from napari_superpixels.core.parallel import n_processors, scratch, worker_pool
 from napari_superpixels.core.slowness import SlownessField, strides
 from napari_superpixels.errors import CancelledError
 
@@ -267,26 +267,27 @@ def _march_block(
     window = tuple(slice(a, b + 2) for a, b in zip(first, last, strict=True))
     shape = tuple(b - a + 2 for a, b in zip(first, last, strict=True))
 
-    def cut(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        local = np.ascontiguousarray(flat.reshape(*padded, *flat.shape[1:])[window])
+    def cut(name: str, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        local = scratch(name, (*shape, *flat.shape[1:]), flat.dtype.type)
+        local[...] = flat.reshape(*padded, *flat.shape[1:])[window]
         return local.reshape(-1, *flat.shape[1:])
 
     local = positions - first
     present = np.flatnonzero(np.all((local >= 1) & (local < np.array(shape) - 1), axis=1))
     sources = np.ravel_multi_index(tuple(local[present].T), shape).astype(np.int64)
-    state = np.empty((*shape, 2), np.int32)
-    closed = None if slowness.closed is None else cut(slowness.closed)
+    state = scratch("state", (*shape, 2), np.int32)
+    closed = None if slowness.closed is None else cut("closed", slowness.closed)
     _start(state, closed, sources, (present + 1).astype(np.int32))
     flat = state.reshape(-1, 2)
     invaded = np.empty(0, np.float32)
     cancelled = _kernels.march(
         flat.view(np.float32)[:, 0],
         flat[:, 1],
-        cut(slowness.features),
+        cut("features", slowness.features),
         fronts.references,
-        cut(slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
+        cut("field", slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
         _centers(fronts, tuple(part.start for part in window)),
-        None if slowness.zones is None else cut(slowness.zones),
+        None if slowness.zones is None else cut("zones", slowness.zones),
         strides(shape),
         slowness.inverse_h2,
         slowness.law,
@@ -295,7 +296,7 @@ def _march_block(
         sources,
         False,
         _key_scale(slowness),
-        np.empty((sources.size + 2 * ndim * flat.shape[0], 2), np.int32),
+        scratch("pool", (sources.size + 2 * ndim * flat.shape[0], 2), np.int32),
         invaded,
         cancel,
     )

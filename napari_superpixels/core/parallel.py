@@ -1,11 +1,18 @@
 """Threads for compiled code, which does not hold the interpreter's lock."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 _MIN_PIXELS = 65_536
+_MAX_KEPT_BYTES = 64 * 1024**2
+_kept = threading.local()
 
 
 @cache
@@ -15,6 +22,20 @@ def worker_pool(n_threads: int) -> ThreadPoolExecutor:
     Work in them must not wait for other work in them.
     """
     return ThreadPoolExecutor(n_threads, thread_name_prefix="eikonal")
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+    """Return an uninitialised array that this thread's next call with the same name gives out again.
+
+    Memory fresh from the system is slow at its first touch. Arrays of more than 64 MB are not kept.
+    """
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    kept: npt.NDArray[np.uint8] | None = getattr(_kept, name, None)
+    if kept is None or kept.size < n_bytes:
+        kept = np.empty(n_bytes, np.uint8)
+        if n_bytes <= _MAX_KEPT_BYTES:
+            setattr(_kept, name, kept)
+    return kept[:n_bytes].view(dtype).reshape(shape)
 
 
 def n_processors() -> int:
