@@ -144,7 +144,7 @@ def test_multiscale_takes_the_level_and_region_shown(viewer, dock, solve, noisy_
     dock.session.update_view(live=False)
     base = np.tile(noisy_disks, (4, 4))
     image = viewer.add_image([base, base[::2, ::2], base[::4, ::4]], multiscale=True, scale=(2, 2), translate=(5, 5))
-    image.locked_data_level = 1
+    image.data_level = 1
     image.corner_pixels = np.array([[10, 20], [89, 119]])
     result = solve()
     assert result.superpixels.labels.shape == (80, 100)
