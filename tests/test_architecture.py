@@ -54,7 +54,7 @@ def test_import_contracts_hold() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("room", ["core", "nets", "data", "engine"])
+@pytest.mark.parametrize("room", ["core", "nets", "data", "engine", "evaluation"])
 def test_room_works_without_windows(room: str) -> None:
     names = [module_name(path) for path in MODULES if path.parent.name == room and path.stem != "__init__"]
     result = run_python(

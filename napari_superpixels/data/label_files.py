@@ -1,9 +1,7 @@
 """Writing of labels and overlays: whole files or none, with the recipe inside."""
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from napari_superpixels.errors import WriteError
+from napari_superpixels.files import replacing
 
 #: Entry of the file's metadata that holds the recipe.
 METADATA_KEY = "napari_superpixels"
@@ -73,7 +72,7 @@ def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    with _replacing(path) as part:
+    with replacing(path) as part:
         Image.fromarray(picture).save(part, format="PNG", pnginfo=_png_info({}))
 
 
@@ -108,7 +107,7 @@ def _write_tiff(
         options["resolution"] = (scale / pixel_size["X"], scale / pixel_size["Y"])
         options["resolutionunit"] = "CENTIMETER" if is_length else "NONE"
     kept = {**metadata, "pixel_size": pixel_size, "pixel_unit": pixel_unit} if pixel_size else dict(metadata)
-    with _replacing(path) as part:
+    with replacing(path) as part:
         tifffile.imwrite(
             part,
             labels.astype(np.int32, copy=False),
@@ -125,7 +124,7 @@ def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mappi
     highest = int(labels.max(initial=0))
     if highest > MAX_PNG_LABEL:
         raise WriteError(f"A 16-bit PNG holds labels up to {MAX_PNG_LABEL}; these go to {highest}. Write TIFF instead.")
-    with _replacing(path) as part:
+    with replacing(path) as part:
         Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=_png_info(metadata))
 
 
@@ -133,21 +132,3 @@ def _png_info(metadata: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     info.add_text(METADATA_KEY, json.dumps(dict(metadata)))
     return info
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` to write to; it takes the name when it is complete, or vanishes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise WriteError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another folder, or make room or get the "
-            "permission."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

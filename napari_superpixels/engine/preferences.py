@@ -3,13 +3,14 @@
 import json
 import logging
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
+from napari_superpixels.errors import WriteError
+from napari_superpixels.files import replacing
 from napari_superpixels.params import SegmentParams, ViewParams
 
 #: Environment variable that names another folder for the preferences.
@@ -49,19 +50,12 @@ def save_preferences(params: SegmentParams, view: ViewParams) -> bool:
     folder = config_folder()
     content = {"schema": _SCHEMA, "segment": params.model_dump(), "view": view.model_dump()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{_FILE}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-            Path(temporary).replace(folder / _FILE)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
+        with replacing(folder / _FILE) as part, part.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+    except WriteError as error:
         if folder not in _warned_folders:
             _warned_folders.add(folder)
-            _LOG.warning("The preferences cannot be saved in %s: %s", folder, error)
+            _LOG.warning("The preferences cannot be saved: %s", error)
         return False
     return True
 
