@@ -37,12 +37,13 @@ def layer_metadata(result: SolveResult) -> dict[str, Any]:
         "parameters": params.model_dump(mode="json"),
         "seeds": None if inputs.seeds is None else inputs.seeds.tolist(),
         "n_segments": result.n_segments,
-        "libraries": dict(_library_versions()),
+        "libraries": dict(library_versions()),
     }
 
 
 @cache
-def _library_versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of this package and of the libraries that decide a result, by name."""
     versions = {}
     for name in _LIBRARIES:
         try:
