@@ -18,7 +18,7 @@ import numpy as np
 OUTSIDE = np.int32(2147483647)
 """Owner of the frame and of masked pixels: closed to every front, equal to no label."""
 
-N_BUCKETS = 2048
+N_BUCKETS = 16384
 
 # A law is a tuple because the compiler knows its length, and so makes a kernel of its own for each law.
 QUADRATIC: tuple[int, ...] = ()
@@ -29,9 +29,11 @@ FIELD: tuple[int, ...] = (0, 0, 0)
 _INF = np.float32(np.inf)
 # Numba tests signed indices for being negative, in a march for a fifth of its time.
 _index = np.uintp
-_HALF_UNIT_BUCKETS = np.float32(32.0)
-_KEY_SHIFT = 17
-_POLL_MASK = 8191
+_FIRST_KEY = np.float32(32.0)
+_KEY_SHIFT = 14
+_POLL_MASK = 511
+_GROUP = 16
+_FAR = np.float32(1e30)
 _MAX_EXPONENT = np.float32(16.0)
 _ERGC_FLOOR = np.float32(0.01)
 
@@ -39,7 +41,7 @@ _jit: Any = nb.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _slowness(
+def slowness_at(
     pixel: int,
     label: int,
     features: Any,
@@ -52,7 +54,25 @@ def _slowness(
     weights: Any,
     channels: Any,
 ) -> Any:
-    """Return P(pixel, label), at least the law's floor."""
+    """Return P(pixel, label), at least the law's floor.
+
+    Parameters
+    ----------
+    pixel, label : int
+        Where, and for which label.
+    features : ndarray of shape (n, C + 1), int16
+        C features and the boundary probability of each pixel.
+    references : ndarray of shape (K + 1, C), float32
+        Reference feature of each label; row 0 is unused.
+    field : ndarray of shape (n,) or (0,), float32
+        Slowness of each pixel, for the law `FIELD`.
+    centers : ndarray of shape (K + 1, ndim), float32
+        Seed positions in this array's padded coordinates, for the law `ERGC`.
+    strides, inverse_h2 : tuple
+        Step to the next pixel along each axis, and 1 / spacing^2; one number where that is the same along all axes.
+    law, weights, channels : tuple, tuple of float32, tuple of length C
+        The slowness law; the lengths of `law` and `channels` are compile-time constants.
+    """
     if len(law) == len(FIELD):
         return field[_index(pixel)]
     distance2 = np.float32(0.0)
@@ -68,7 +88,7 @@ def _slowness(
     apart = np.float32(0.0)
     for a in range(len(strides)):
         offset = np.float32(rest // strides[a]) - centers[label, a]
-        apart += offset * offset / inverse_h2[a]
+        apart += offset * offset / inverse_h2[min(a, len(inverse_h2) - 1)]
         rest = rest % strides[a]
     pull = weights[2] * apart
     color = weights[0] * distance2
@@ -76,54 +96,61 @@ def _slowness(
 
 
 @_jit
-def _upwind(pixel: int, label: int, p: Any, arrival: Any, owner: Any, zones: Any, strides: Any, inverse_h2: Any) -> Any:
-    """Solve sum_a ((u - u_a) / h_a)^2 = p^2 with the frozen neighbours of one label.
-
-    An axis takes part only while its neighbour arrives before the solution, which is the causality condition: with one
-    axis left this is min(u_a) + p * h_a.
-    """
-    zoned = zones is not None
-    here = np.int32(0)
-    if zoned:
+def _nearer(pixel: int, step: int, label: int, arrival: Any, owner: Any, zones: Any) -> Any:
+    """Return the earlier arrival of the two pixels a step away; huge where neither has the label."""
+    before = pixel - step
+    after = pixel + step
+    no_before = owner[_index(before)] != label
+    no_after = owner[_index(after)] != label
+    if zones is not None:
         here = zones[_index(pixel)]
-    u0 = u1 = u2 = _INF
-    w0 = w1 = w2 = np.float32(1.0)
-    for a in range(len(strides)):
-        before = pixel - strides[a]
-        after = pixel + strides[a]
-        u = _INF
-        if owner[_index(before)] == label and not (zoned and zones[_index(before)] != here and here != 0):
-            u = arrival[_index(before)]
-        if owner[_index(after)] == label and not (zoned and zones[_index(after)] != here and here != 0):
-            u = min(u, arrival[_index(after)])
-        if a == 0:
-            u0, w0 = u, inverse_h2[a]
-        elif a == 1:
-            u1, w1 = u, inverse_h2[a]
-        else:
-            u2, w2 = u, inverse_h2[a]
+        no_before |= (zones[_index(before)] != here) & (here != 0)
+        no_after |= (zones[_index(after)] != here) & (here != 0)
+    # Sums, not branches: processors can't predict which neighbours have the label.
+    return min(
+        arrival[_index(before)] + _FAR * np.float32(no_before), arrival[_index(after)] + _FAR * np.float32(no_after)
+    )
+
+
+@_jit
+def _arrival_along(
+    axis: int, u: Any, pixel: int, label: int, p: Any, arrival: Any, owner: Any, zones: Any, strides: Any, inverse_h2: Any
+) -> Any:
+    """Solve sum_a ((t - u_a) / h_a)^2 = p^2 for the time t at which a label arrives at a pixel.
+
+    u_a is the time of the earlier neighbour along axis a with this label; `u` is that along `axis`. An axis takes part
+    only while its neighbour arrives before the solution, which is the causality condition. A later neighbour is taken
+    for one that arrives with the solution: that is the same, without a branch.
+    """
+    ndim = len(strides)
+    u0, w0 = u, np.float32(1.0)
+    u1, w1 = _nearer(pixel, strides[(axis + 1) % ndim], label, arrival, owner, zones), w0
+    u2, w2 = u1, w0
+    if ndim == 3:
+        u2 = _nearer(pixel, strides[(axis + 2) % ndim], label, arrival, owner, zones)
+    if len(inverse_h2) == 1:
+        p *= np.float32(1.0) / np.float32(math.sqrt(inverse_h2[0]))
+    else:
+        w0, w1, w2 = inverse_h2[axis], inverse_h2[(axis + 1) % ndim], inverse_h2[(axis + 2) % ndim]
     if u1 < u0:
         u0, w0, u1, w1 = u1, w1, u0, w0
-    if len(strides) > 2:
+    if ndim == 3:
         if u2 < u0:
             u0, w0, u1, w1, u2, w2 = u2, w2, u0, w0, u1, w1
         elif u2 < u1:
             u1, w1, u2, w2 = u2, w2, u1, w1
     # Differences to the earliest neighbour keep single precision exact enough at late arrivals.
-    t = p / np.float32(math.sqrt(w0))
-    d = u1 - u0
-    if d < t:
-        s0 = w0 + w1
-        s1 = w1 * d
-        s2 = s1 * d
+    d = min(u1 - u0, p / np.float32(math.sqrt(w0)))
+    s0 = w0 + w1
+    s1 = w1 * d
+    s2 = s1 * d
+    t = (s1 + np.float32(math.sqrt(max(np.float32(0.0), s1 * s1 - s0 * (s2 - p * p))))) / s0
+    if ndim == 3:
+        d = min(u2 - u0, t)
+        s0 += w2
+        s1 += w2 * d
+        s2 += w2 * d * d
         t = (s1 + np.float32(math.sqrt(max(np.float32(0.0), s1 * s1 - s0 * (s2 - p * p))))) / s0
-        if len(strides) > 2:
-            d = u2 - u0
-            if d < t:
-                s0 += w2
-                s1 += w2 * d
-                s2 += w2 * d * d
-                t = (s1 + np.float32(math.sqrt(max(np.float32(0.0), s1 * s1 - s0 * (s2 - p * p))))) / s0
     return u0 + t
 
 
@@ -131,18 +158,9 @@ def _upwind(pixel: int, label: int, p: Any, arrival: Any, owner: Any, zones: Any
 def march(
     arrival: Any,
     owner: Any,
-    features: Any,
-    references: Any,
-    field: Any,
-    centers: Any,
+    medium: Any,
     zones: Any,
-    strides: Any,
-    inverse_h2: Any,
-    law: Any,
-    weights: Any,
-    channels: Any,
     sources: Any,
-    repair: bool,
     key_scale: Any,
     pool: Any,
     invaded: Any,
@@ -150,36 +168,28 @@ def march(
 ) -> int:
     """Grow all labels from the sources until every open pixel that can be reached is frozen.
 
+    Pixels leave the queue in groups, which are frozen together before their neighbours are computed: then processors
+    predict nearly all branches and wait for memory once for a group, which halves the time.
+
     Parameters
     ----------
     arrival : ndarray of shape (n,), float32
-        Arrival times; infinite where open. Updated in place.
+        Arrival times; infinite where open or closed. Updated in place.
     owner : ndarray of shape (n,), int32
         k > 0: frozen with label k; -k: trial of label k; 0: open; `OUTSIDE`: closed. Updated in place.
-    features : ndarray of shape (n, C + 1), int16
-        C features and the boundary probability of each pixel.
-    references : ndarray of shape (K + 1, C), float32
-        Reference feature of each label; row 0 is unused.
-    field : ndarray of shape (n,) or (0,), float32
-        Slowness of each pixel, for the law `FIELD`.
-    centers : ndarray of shape (K + 1, ndim), float32
-        Seed positions in this array's padded coordinates, for the law `ERGC`.
+    medium : tuple
+        What the fronts travel through, as :func:`slowness_at` takes it.
     zones : ndarray of shape (n,), int32, or None
         No front passes from one zone to another, except into zone 0, which it can't leave.
-    strides, inverse_h2 : tuple
-        Step to the next pixel along each axis, and 1 / spacing^2.
-    law, weights, channels : tuple, tuple of float32, tuple of length C
-        The slowness law; the lengths of `law` and `channels` are compile-time constants.
     sources : ndarray of shape (s,), int64
         Pixels from which fronts start: p with trial state, or ~p for a frozen pixel whose neighbours were reopened.
-    repair : bool
-        Whether some pixels are frozen already, so that `invaded` must be kept.
     key_scale : float32
         1 / smallest slowness, which makes the buckets follow a change of units.
     pool : ndarray of shape (at least s + 2 * ndim * open pixels, 2), int32
         Memory of the queue: pixel and next entry.
-    invaded : ndarray of shape (K + 1,), float32
-        Lowered, for each label, to the earliest time at which a front could take one of its frozen pixels.
+    invaded : ndarray of shape (K + 1,), float32, or None
+        Lowered, for each label, to the earliest time at which a front could take one of its frozen pixels. Needed where
+        pixels are frozen when the march begins.
     cancel : ndarray of shape (1,), uint8
         Polled; not 0 stops the march.
 
@@ -188,11 +198,14 @@ def march(
     int
         1 if cancelled, else 0.
     """
+    features, references, field, centers, strides, inverse_h2, law, weights, channels = medium
     heads = np.full(N_BUCKETS, -1, np.int32)
     tails = np.empty(N_BUCKETS, np.int32)
+    group = np.empty(_GROUP + 1, np.int64)
+    pairs = np.empty((2 * _GROUP + 1, 2), np.int64)
     key_float = np.empty(1, np.float32)
     key_bits = key_float.view(np.int32)
-    key_float[0] = _HALF_UNIT_BUCKETS
+    key_float[0] = _FIRST_KEY
     key_base = key_bits[0]
     tolerance = np.float32(0.05) / key_scale
     used = 0
@@ -200,7 +213,7 @@ def march(
     for i in range(sources.size):
         source = sources[i]
         pixel = source if source >= 0 else ~source
-        key_float[0] = arrival[_index(pixel)] * key_scale + _HALF_UNIT_BUCKETS
+        key_float[0] = arrival[_index(pixel)] * key_scale + _FIRST_KEY
         bucket = min((key_bits[0] - key_base) >> _KEY_SHIFT, N_BUCKETS - 1)
         pool[_index(used), 0] = source
         pool[_index(used), 1] = -1
@@ -212,62 +225,78 @@ def march(
         used += 1
 
     current = 0
-    popped = 0
+    n_groups = 0
     while current < N_BUCKETS:
         entry = heads[_index(current)]
         if entry < 0:
             current += 1
             continue
-        heads[_index(current)] = pool[_index(entry), 1]
-        pixel = np.int64(pool[_index(entry), 0])
-        pool[_index(entry), 1] = free
-        free = entry
-        popped += 1
-        if popped & _POLL_MASK == 0 and cancel[0] != 0:
+        n_groups += 1
+        if n_groups & _POLL_MASK == 0 and cancel[0] != 0:
             return 1
-        if pixel < 0:
-            pixel = ~pixel
-            label = owner[_index(pixel)]
-        else:
-            label = -owner[_index(pixel)]
-            if label < 0:
-                continue
-            owner[_index(pixel)] = label
-        for a in range(len(strides)):
-            for side in range(2):
-                q = pixel + strides[a] if side else pixel - strides[a]
-                taken = owner[_index(q)]
-                if taken > 0 and not (repair and taken != OUTSIDE and arrival[_index(q)] > arrival[_index(pixel)]):
-                    continue
-                if zones is not None and zones[_index(q)] != zones[_index(pixel)] and zones[_index(q)] != 0:
-                    continue
-                p = _slowness(
+        n_group = 0
+        while entry >= 0 and n_group < _GROUP:
+            source = pool[_index(entry), 0]
+            after = pool[_index(entry), 1]
+            pool[_index(entry), 1] = free
+            free = entry
+            entry = after
+            pixel = np.int64(source if source >= 0 else ~source)
+            state = owner[_index(pixel)]
+            owner[_index(pixel)] = abs(state)
+            # Entries of pixels frozen since are overwritten by the next.
+            group[_index(n_group)] = pixel
+            n_group += np.int64((state < 0) | (source < 0))
+        heads[_index(current)] = entry
+        for axis in range(len(strides)):
+            n_pairs = 0
+            for i in range(n_group):
+                pixel = group[_index(i)]
+                for side in range(2):
+                    q = pixel + strides[axis] if side else pixel - strides[axis]
+                    is_open = owner[_index(q)] <= 0
+                    if invaded is not None:
+                        is_open |= (owner[_index(q)] != OUTSIDE) & (arrival[_index(q)] > arrival[_index(pixel)])
+                    if zones is not None:
+                        is_open &= (zones[_index(q)] == zones[_index(pixel)]) | (zones[_index(q)] == 0)
+                    pairs[_index(n_pairs), 0] = pixel
+                    pairs[_index(n_pairs), 1] = q
+                    n_pairs += np.int64(is_open)
+            for i in range(n_pairs):
+                pixel = pairs[_index(i), 0]
+                q = pairs[_index(i), 1]
+                label = owner[_index(pixel)]
+                p = slowness_at(
                     q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels
                 )
-                u = _upwind(q, label, p, arrival, owner, zones, strides, inverse_h2)
-                if taken > 0:
-                    if u < arrival[_index(q)] - tolerance:
-                        invaded[taken] = min(invaded[taken], u)
-                    continue
+                u = _arrival_along(
+                    axis, arrival[_index(pixel)], q, label, p, arrival, owner, zones, strides, inverse_h2
+                )
+                if invaded is not None:
+                    taken = owner[_index(q)]
+                    if taken > 0:
+                        if u < arrival[_index(q)] - tolerance:
+                            invaded[taken] = min(invaded[taken], u)
+                        continue
                 if u < arrival[_index(q)]:
                     arrival[_index(q)] = u
                     owner[_index(q)] = -label
-                    key_float[0] = u * key_scale + _HALF_UNIT_BUCKETS
+                    key_float[0] = u * key_scale + _FIRST_KEY
                     bucket = max((key_bits[0] - key_base) >> _KEY_SHIFT, current)
                     bucket = min(bucket, N_BUCKETS - 1)
                     if free >= 0:
-                        entry = free
-                        free = pool[_index(entry), 1]
+                        new = free
+                        free = pool[_index(new), 1]
                     else:
-                        entry = used
+                        new = used
                         used += 1
-                    pool[_index(entry), 0] = q
-                    pool[_index(entry), 1] = -1
+                    pool[_index(new), 0] = q
+                    pool[_index(new), 1] = -1
                     if heads[_index(bucket)] < 0:
-                        heads[_index(bucket)] = entry
+                        heads[_index(bucket)] = new
                     else:
-                        pool[_index(tails[_index(bucket)]), 1] = entry
-                    tails[_index(bucket)] = entry
+                        pool[_index(tails[_index(bucket)]), 1] = new
+                    tails[_index(bucket)] = new
     return 0
 
 
@@ -275,29 +304,23 @@ def march(
 def check_seam(
     arrival: Any,
     owner: Any,
-    features: Any,
-    references: Any,
-    field: Any,
-    centers: Any,
+    medium: Any,
     zones: Any,
-    strides: Any,
-    inverse_h2: Any,
-    law: Any,
-    weights: Any,
-    channels: Any,
     seam: Any,
-    step: int,
+    axis: int,
     key_scale: Any,
     invaded: Any,
     unsupported: Any,
 ) -> int:
     """Find where two blocks, each marched alone, contradict each other.
 
-    `seam` holds the pixels on one side, shape (s,), int64; their partners lie `step` further on. Lowers `invaded` for
-    each label of which a front across the seam could take a pixel earlier, or which arrived at a pixel earlier than its
-    neighbours allow. Such pixels are written to `unsupported`, shape (2 s,), int64; returns their number. The other
-    parameters are those of :func:`march`.
+    `seam` holds the pixels on one side, shape (s,), int64; their partners lie one further along `axis`. Lowers
+    `invaded` for each label of which a front across the seam could take a pixel earlier, or which arrived at a pixel
+    earlier than its neighbours allow. Such pixels are written to `unsupported`, shape (2 s,), int64; returns their
+    number. The other parameters are those of :func:`march`.
     """
+    features, references, field, centers, strides, inverse_h2, law, weights, channels = medium
+    step = strides[axis]
     tolerance = np.float32(0.05) / key_scale
     n_unsupported = 0
     for i in range(seam.size):
@@ -307,8 +330,9 @@ def check_seam(
             taken = owner[q]
             if taken <= 0 or taken == OUTSIDE or arrival[q] == 0:
                 continue
-            p = _slowness(q, taken, features, references, field, centers, strides, inverse_h2, law, weights, channels)
-            u = _upwind(q, taken, p, arrival, owner, zones, strides, inverse_h2)
+            p = slowness_at(q, taken, features, references, field, centers, strides, inverse_h2, law, weights, channels)
+            u = _nearer(q, step, taken, arrival, owner, zones)
+            u = _arrival_along(axis, u, q, taken, p, arrival, owner, zones, strides, inverse_h2)
             if u > arrival[q] + tolerance:
                 invaded[taken] = min(invaded[taken], arrival[q])
                 unsupported[n_unsupported] = q
@@ -318,8 +342,8 @@ def check_seam(
                 continue
             if zones is not None and zones[q] != zones[pixel] and zones[q] != 0:
                 continue
-            p = _slowness(q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels)
-            u = _upwind(q, label, p, arrival, owner, zones, strides, inverse_h2)
+            p = slowness_at(q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels)
+            u = _arrival_along(axis, arrival[pixel], q, label, p, arrival, owner, zones, strides, inverse_h2)
             if u < arrival[q] - tolerance:
                 invaded[taken] = min(invaded[taken], u)
     return n_unsupported

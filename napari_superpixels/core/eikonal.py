@@ -125,9 +125,9 @@ def solve(
     if len(blocks) == 1:
         inner = fronts.state.reshape(*slowness.padded_shape, 2)
         _start(inner, slowness.closed, seeds, np.arange(1, seeds.size + 1, dtype=np.int32))
-        _march(fronts, seeds, int(fronts.state.shape[0]), cancel, repair=False)
+        _march(fronts, seeds, int(fronts.state.shape[0]), None, cancel)
         return fronts
-    _close_frame(fronts.owner.reshape(slowness.padded_shape))
+    _close_frame(fronts.state.reshape(*slowness.padded_shape, 2))
     positions = np.stack(np.unravel_index(seeds, slowness.padded_shape), axis=1)
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     pool = worker_pool(n_threads or n_processors())
@@ -137,9 +137,12 @@ def solve(
             progress(done / len(blocks))
     invaded = _no_invasions(fronts)
     cut_off = []
-    for seam, step in _seams(slowness.padded_shape, blocks):
+    medium = _medium(fronts)
+    for seam, axis in _seams(slowness.padded_shape, blocks):
         unsupported = np.empty(2 * seam.size, np.int64)
-        n = _kernels.check_seam(*_problem(fronts), seam, step, _key_scale(slowness), invaded, unsupported)
+        n = _kernels.check_seam(
+            fronts.arrival, fronts.owner, medium, slowness.zones, seam, axis, _key_scale(slowness), invaded, unsupported
+        )
         cut_off.append(unsupported[:n])
     _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), np.empty(0, np.int64), cancel)
     return fronts
@@ -194,18 +197,18 @@ def _centers(fronts: Fronts, origin: tuple[int, ...]) -> npt.NDArray[np.float32]
     return centers
 
 
-def _problem(fronts: Fronts) -> tuple[Any, ...]:
-    """Return the kernels' leading arguments for the whole image."""
+def _medium(
+    fronts: Fronts, window: tuple[slice, ...] | None = None, cut: Callable[[str, Any], Any] = lambda _, flat: flat
+) -> tuple[Any, ...]:
+    """Return what the fronts travel through, as the kernels take it, for a window of the padded image or all of it."""
     slowness = fronts.slowness
+    window = window or tuple(slice(0, n) for n in slowness.padded_shape)
     return (
-        fronts.arrival,
-        fronts.owner,
-        slowness.features,
+        cut("features", slowness.features),
         fronts.references,
-        slowness.field,
-        _centers(fronts, (0,) * len(slowness.shape)),
-        slowness.zones,
-        slowness.strides,
+        cut("field", slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
+        _centers(fronts, tuple(part.start for part in window)),
+        strides(tuple(part.stop - part.start for part in window)),
         slowness.inverse_h2,
         slowness.law,
         slowness.weights,
@@ -214,15 +217,17 @@ def _problem(fronts: Fronts) -> tuple[Any, ...]:
 
 
 def _march(
-    fronts: Fronts, sources: npt.NDArray[np.int64], n_open: int, cancel: npt.NDArray[np.uint8], *, repair: bool
-) -> npt.NDArray[np.float32]:
-    """March over the whole image from `sources`; return the time at which each label was invaded."""
-    invaded = _no_invasions(fronts)
+    fronts: Fronts,
+    sources: npt.NDArray[np.int64],
+    n_open: int,
+    invaded: npt.NDArray[np.float32] | None,
+    cancel: npt.NDArray[np.uint8],
+) -> None:
+    """March over the whole image from `sources`; lower `invaded` to the time at which each label was invaded."""
     pool = np.empty((sources.size + 2 * len(fronts.slowness.shape) * n_open, 2), np.int32)
-    key_scale = _key_scale(fronts.slowness)
-    if _kernels.march(*_problem(fronts), sources, repair, key_scale, pool, invaded, cancel):
+    state = (fronts.arrival, fronts.owner, _medium(fronts), fronts.slowness.zones)
+    if _kernels.march(*state, sources, _key_scale(fronts.slowness), pool, invaded, cancel):
         check_cancelled(cancel)
-    return invaded
 
 
 def _start(
@@ -236,16 +241,18 @@ def _start(
     arrival, owner = flat.view(np.float32)[:, 0], flat[:, 1]
     arrival[:] = np.inf
     owner[:] = 0
-    _close_frame(state[..., 1])
+    _close_frame(state)
     if closed is not None:
         owner[closed] = _kernels.OUTSIDE
     arrival[seeds] = 0
     owner[seeds] = -labels
 
 
-def _close_frame(owner: npt.NDArray[np.int32]) -> None:
-    for axis in range(owner.ndim):
-        np.moveaxis(owner, axis, 0)[[0, -1]] = _kernels.OUTSIDE
+def _close_frame(state: npt.NDArray[np.int32]) -> None:
+    for axis in range(state.ndim - 1):
+        face = np.moveaxis(state, axis, 0)
+        face[[0, -1], ..., 0] = np.float32(np.inf).view(np.int32)
+        face[[0, -1], ..., 1] = _kernels.OUTSIDE
 
 
 def _march_block(
@@ -279,25 +286,15 @@ def _march_block(
     closed = None if slowness.closed is None else cut("closed", slowness.closed)
     _start(state, closed, sources, (present + 1).astype(np.int32))
     flat = state.reshape(-1, 2)
-    invaded = np.empty(0, np.float32)
     cancelled = _kernels.march(
         flat.view(np.float32)[:, 0],
         flat[:, 1],
-        cut("features", slowness.features),
-        fronts.references,
-        cut("field", slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
-        _centers(fronts, tuple(part.start for part in window)),
+        _medium(fronts, window, cut),
         None if slowness.zones is None else cut("zones", slowness.zones),
-        strides(shape),
-        slowness.inverse_h2,
-        slowness.law,
-        slowness.weights,
-        (0,) * slowness.n_channels,
         sources,
-        False,
         _key_scale(slowness),
         scratch("pool", (sources.size + 2 * ndim * flat.shape[0], 2), np.int32),
-        invaded,
+        None,
         cancel,
     )
     if cancelled:
@@ -334,7 +331,8 @@ def _repair(
         sources = np.concatenate([new_seeds, sources[:n_sources]])
         if sources.size == 0:
             return
-        invaded = _march(fronts, sources, opened.size, cancel, repair=True)
+        invaded = _no_invasions(fronts)
+        _march(fronts, sources, opened.size, invaded, cancel)
         cut_off, unreached, new_seeds = cut_off[:0], unreached[:0], new_seeds[:0]
 
 
@@ -377,10 +375,9 @@ def _label_edge(shape: tuple[int, ...], n_labels: int) -> float:
 
 
 def _seams(padded: tuple[int, ...], blocks: list[tuple[slice, ...]]) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
-    """Yield, for every face between blocks, the padded pixels before it and the step across it."""
-    steps = strides(padded)
-    for axis, step in enumerate(steps):
+    """Yield, for every face between blocks, the padded pixels before it and the axis across it."""
+    for axis in range(len(padded)):
         for stop in sorted({block[axis].stop for block in blocks})[:-1]:
             index = [np.arange(1, n - 1) for n in padded]
             index[axis] = np.array([stop])
-            yield np.ravel_multi_index(np.ix_(*index), padded).ravel().astype(np.int64), step
+            yield np.ravel_multi_index(np.ix_(*index), padded).ravel().astype(np.int64), axis

@@ -42,7 +42,7 @@ class SlownessField:
     weights: tuple[Any, Any, Any]
     """Colour, edge and compactness weights in the kernels' units, float32."""
     inverse_h2: tuple[Any, ...]
-    """1 / spacing^2 along each axis, float32."""
+    """1 / spacing^2 along each axis, float32; one number where it is the same along all."""
     floor: float
     """Smallest slowness that the law can give."""
 
@@ -59,7 +59,8 @@ class SlownessField:
     @property
     def spacing(self) -> tuple[float, ...]:
         """Size of a pixel along each axis."""
-        return tuple(float(w) ** -0.5 for w in self.inverse_h2)
+        sizes = tuple(float(w) ** -0.5 for w in self.inverse_h2)
+        return sizes if len(sizes) == len(self.shape) else sizes * len(self.shape)
 
     @property
     def n_channels(self) -> int:
@@ -161,7 +162,7 @@ def label_slowness(
         closed=None if mask is None else pad(~mask, True).ravel(),
         law=kernel_law,
         weights=(np.float32(weights[0]), np.float32(weights[1]), np.float32(weights[2])),
-        inverse_h2=tuple(np.float32(1.0 / h**2) for h in spacing),
+        inverse_h2=_inverse_squares(spacing),
         floor=floor,
     )
 
@@ -200,9 +201,14 @@ def constant_slowness(
         closed=None if mask is None else pad(~mask, True).ravel(),
         law=_kernels.FIELD,
         weights=(np.float32(0), np.float32(0), np.float32(0)),
-        inverse_h2=tuple(np.float32(1.0 / h**2) for h in spacing),
+        inverse_h2=_inverse_squares(spacing),
         floor=float(slowness.min()),
     )
+
+
+def _inverse_squares(spacing: tuple[float, ...]) -> tuple[Any, ...]:
+    """Return 1 / spacing^2, once where it is the same along all axes: then the kernels have less to compute."""
+    return tuple(np.float32(1.0 / h**2) for h in (spacing if len(set(spacing)) > 1 else spacing[:1]))
 
 
 def _pack(

@@ -13,7 +13,7 @@ def slowness_at(field, pixel, reference, centre=(1.0, 1.0)):
     references[1] = np.asarray(reference) / field.quantum
     centers = np.array([[0, 0], centre], np.float32)
     index = np.ravel_multi_index(tuple(p + 1 for p in pixel), field.padded_shape)
-    return _kernels._slowness(
+    return _kernels.slowness_at(
         index,
         1,
         field.features,
