@@ -103,6 +103,16 @@ def coarsen(
 
 
 @_jit
+def largest_magnitude(values: Any) -> float:
+    """Return the largest absolute value of a flat array."""
+    low = high = values[0]
+    for i in range(values.size):
+        low = min(low, values[_index(i)])
+        high = max(high, values[_index(i)])
+    return max(-low, high)
+
+
+@_jit
 def pack(features: Any, boundary: Any, scale: Any, boundary_scale: Any, packed: Any, channels: Any) -> None:
     """Round features times `scale`, (P, M, N, C) float32, and boundary probability into (P, M, N, C + 1) int16.
 

@@ -27,10 +27,10 @@ from napari_superpixels.core.parallel import n_processors, scratch, worker_pool
 from napari_superpixels.core.slowness import SlownessField, strides
 from napari_superpixels.errors import CancelledError
 
-_BLOCK_EDGE = 512
+_BLOCK_EDGE = 340
 _BLOCK_LABELS = 8
 _HALO_LABELS = 1.0
-_PARALLEL_PIXELS = 100_000
+_PARALLEL_PIXELS = 30_000
 _MAX_REPAIRS = 100
 
 
@@ -128,10 +128,11 @@ def solve(
         _march(fronts, seeds, int(fronts.state.shape[0]), None, cancel)
         return fronts
     _close_frame(fronts.state.reshape(*slowness.padded_shape, 2))
-    positions = np.stack(np.unravel_index(seeds, slowness.padded_shape), axis=1)
+    by_row = np.argsort(seeds, kind="stable")
+    positions = np.stack(np.unravel_index(seeds[by_row], slowness.padded_shape), axis=1)
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     pool = worker_pool(n_threads or n_processors())
-    marches = pool.map(lambda block: _march_block(fronts, block, halo, positions, cancel), blocks)
+    marches = pool.map(lambda block: _march_block(fronts, block, halo, by_row, positions, cancel), blocks)
     for done, _ in enumerate(marches, start=1):
         if progress is not None:
             progress(done / len(blocks))
@@ -259,12 +260,14 @@ def _march_block(
     fronts: Fronts,
     block: tuple[slice, ...],
     halo: int,
+    by_row: npt.NDArray[np.intp],
     positions: npt.NDArray[np.intp],
     cancel: npt.NDArray[np.uint8],
 ) -> None:
     """March one block and a halo around it alone, in arrays of its own that fit the cache; keep the block.
 
-    Blocks depend on nothing that another block writes, so they can run at the same time.
+    Blocks depend on nothing that another block writes, so they can run at the same time. `positions` are the padded
+    positions of the seeds `by_row`, which is their order along the first axis.
     """
     slowness = fronts.slowness
     padded = slowness.padded_shape
@@ -279,9 +282,11 @@ def _march_block(
         local[...] = flat.reshape(*padded, *flat.shape[1:])[window]
         return local.reshape(-1, *flat.shape[1:])
 
-    local = positions - first
-    present = np.flatnonzero(np.all((local >= 1) & (local < np.array(shape) - 1), axis=1))
-    sources = np.ravel_multi_index(tuple(local[present].T), shape).astype(np.int64)
+    nearby = slice(*np.searchsorted(positions[:, 0], (first[0] + 1, last[0] + 1)))
+    local = positions[nearby] - first
+    inside = np.all((local >= 1) & (local < np.array(shape) - 1), axis=1)
+    present = by_row[nearby][inside]
+    sources = np.ravel_multi_index(tuple(local[inside].T), shape).astype(np.int64)
     state = scratch("state", (*shape, 2), np.int32)
     closed = None if slowness.closed is None else cut("closed", slowness.closed)
     _start(state, closed, sources, (present + 1).astype(np.int32))
@@ -299,9 +304,9 @@ def _march_block(
     )
     if cancelled:
         check_cancelled(cancel)
-    inside = tuple(slice(part.start + 1, part.stop + 1) for part in block)
+    target = tuple(slice(part.start + 1, part.stop + 1) for part in block)
     core = tuple(slice(part.start + 1 - a, part.stop + 1 - a) for part, a in zip(block, first, strict=True))
-    fronts.state.reshape(*padded, 2)[inside] = state[core]
+    fronts.state.reshape(*padded, 2)[target] = state[core]
 
 
 def _repair(

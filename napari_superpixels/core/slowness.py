@@ -216,14 +216,13 @@ def _pack(
 ) -> tuple[npt.NDArray[np.int16], float]:
     """Quantise features and boundary into one padded (pixels, C + 1) array."""
     n_channels = features.shape[-1]
-    extremes: list[float] = []
-
-    def measure(first: int, last: int) -> None:
-        band = features[first:last]
-        extremes.extend((-float(band.min()), float(band.max())))
-
-    in_bands(measure, len(features), features[0, ..., 0].size)
-    largest = max(extremes)
+    peaks: list[float] = []
+    in_bands(
+        lambda first, last: peaks.append(_fields.largest_magnitude(features[first:last].reshape(-1))),
+        len(features),
+        features[0, ..., 0].size,
+    )
+    largest = max(peaks)
     quantum = max(largest, 1e-6) / _FULL_SCALE
     packed = np.zeros((*(n + 2 for n in features.shape[:-1]), n_channels + 1), np.int16)
     inner = packed[(slice(1, -1),) * (features.ndim - 1)]

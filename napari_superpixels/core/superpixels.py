@@ -261,12 +261,14 @@ def _checked_seeds(slowness: SlownessField, seeds: npt.NDArray[Any]) -> npt.NDAr
 
 def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return, as references, the features averaged over each seed's 3 x 3 [x 3] pixels (those not closed)."""
-    steps = slowness.strides
     offsets = np.zeros(1, np.int64)
-    for step in steps:
+    open_pixels = np.ones((seeds.size, 1), bool)
+    positions = np.unravel_index(seeds, slowness.padded_shape)
+    for position, step, n in zip(positions, slowness.strides, slowness.shape, strict=True):
         offsets = (offsets[:, None] + np.array([-step, 0, step])).ravel()
+        inside = np.stack([position > 1, np.ones(seeds.size, bool), position < n], axis=1)
+        open_pixels = (open_pixels[:, :, None] & inside[:, None, :]).reshape(seeds.size, -1)
     near = seeds[:, None] + offsets
-    open_pixels = ~_frame(slowness)[near]
     if slowness.closed is not None:
         open_pixels &= ~slowness.closed[near]
     if slowness.zones is not None:
@@ -275,12 +277,6 @@ def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) 
     references = np.zeros((seeds.size + 1, slowness.n_channels), np.float32)
     references[1:] = values.sum(axis=1) / open_pixels.sum(axis=1)[:, None]
     return references
-
-
-def _frame(slowness: SlownessField) -> npt.NDArray[np.bool_]:
-    frame = np.ones(slowness.padded_shape, bool)
-    frame[(slice(1, -1),) * frame.ndim] = False
-    return frame.ravel()
 
 
 def squared_gradient(slowness: SlownessField) -> npt.NDArray[np.float32]:
