@@ -30,7 +30,7 @@ from napari_superpixels.errors import CancelledError
 _BLOCK_EDGE = 340
 _BLOCK_LABELS = 8
 _HALO_LABELS = 1.0
-_PARALLEL_PIXELS = 30_000
+_PARALLEL_PIXELS = 100_000
 _MAX_REPAIRS = 100
 
 
