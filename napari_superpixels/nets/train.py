@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from napari_superpixels.nets.can import CAN
+from napari_superpixels.nets.augment import Augmentation, random_crop
 from napari_superpixels.nets.losses import TVForm, boundary_bce, mse, total_variation
-
-#: Weights of red, green and blue in luminance (Rec. 601).
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+from napari_superpixels.nets.registry import Network
+from napari_superpixels.nets.samples import TrainSample
 
 
 class TrainConfig(BaseModel):
@@ -49,28 +47,14 @@ class TrainConfig(BaseModel):
     """Weight of the boundary cross-entropy; without effect for a network without a boundary head."""
     boundary_positive_weight: float = Field(4.0, gt=0)
     """Weight of boundary pixels relative to the others."""
-    grey_share: float = Field(0.1, ge=0, le=1)
-    """Share of crops shown in grey, so that the network also works on grey images."""
+    augmentation: Augmentation = Augmentation()
+    """How crops vary."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is kept; 0 keeps the last weights."""
     checkpoint_every: int = Field(300, ge=1)
     """Steps between two calls of the checkpoint callback."""
     seed: int = Field(0, ge=0)
     """Seed of crops, flips and choice of annotators."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSample:
-    """An image with the superpixels that each annotator's ground truth allows."""
-
-    image: NDArray[np.uint8]
-    """Shape (H, W, 3), RGB."""
-    labels: tuple[NDArray[np.integer], ...]
-    """One superpixel map of shape (H, W) per annotator, labels index ``colors``."""
-    colors: tuple[NDArray[np.float32], ...]
-    """Per annotator the mean colour of every label, shape (labels + 1, 3), in [0, 1]."""
-    boundary: NDArray[np.uint8]
-    """Shape (H, W): share of annotators who drew a border at the pixel, times 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +80,7 @@ CheckpointCallback = Callable[[int, dict[str, Tensor]], None]
 
 
 def train(
-    model: CAN,
+    model: Network,
     samples: Sequence[TrainSample],
     config: TrainConfig | None = None,
     *,
@@ -110,7 +94,7 @@ def train(
 
     Parameters
     ----------
-    model : CAN
+    model : CAN or UNet
         Network with three input and three output channels; trained in place.
     samples : sequence of TrainSample
         Images with their targets.
@@ -169,7 +153,7 @@ def _schedule(step: int, progress: float, config: TrainConfig) -> float:
 
 
 def _step(
-    model: CAN, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor], config: TrainConfig
+    model: Network, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor], config: TrainConfig
 ) -> dict[str, float]:
     image, target, boundary = batch  # (N, 3, S, S), (N, 3, S, S), (N, 1, S, S)
     out = model(image)  # (N, 3 or 4, S, S)
@@ -205,33 +189,10 @@ def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float) 
 def _batch(
     samples: Sequence[TrainSample], rng: np.random.Generator, config: TrainConfig, device: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    crops = [_crop(samples[int(rng.integers(len(samples)))], rng, config) for _ in range(config.batch_size)]
+    crops = [
+        random_crop(samples[int(rng.integers(len(samples)))], rng, config.crop_size, config.augmentation)
+        for _ in range(config.batch_size)
+    ]
     stacks = (np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)) for parts in zip(*crops, strict=True))
     image, target, boundary = (torch.from_numpy(stack).to(device) for stack in stacks)  # (N, C, S, S)
-    return image, target, boundary
-
-
-def _crop(
-    sample: TrainSample, rng: np.random.Generator, config: TrainConfig
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return image, target and boundary of one random crop, each (S, S, channels) float32 in [0, 1]."""
-    size = config.crop_size
-    annotator = int(rng.integers(len(sample.labels)))
-    height, width = sample.image.shape[:2]
-    top = int(rng.integers(max(height - size, 0) + 1))
-    left = int(rng.integers(max(width - size, 0) + 1))
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-
-    def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        part = array[top : top + size, left : left + size]
-        missing = [(0, size - part.shape[0]), (0, size - part.shape[1])] + [(0, 0)] * (array.ndim - 2)
-        part = np.rot90(np.pad(part, missing, mode="symmetric"), turns)
-        return part[:, ::-1] if flip else part
-
-    image = cut(sample.image).astype(np.float32) / 255.0
-    target = sample.colors[annotator].astype(np.float32, copy=False)[cut(sample.labels[annotator])]
-    boundary = cut(sample.boundary).astype(np.float32)[..., None] / 255.0
-    if rng.random() < config.grey_share:
-        image = np.repeat(image @ _LUMA[:, None], 3, axis=2)
-        target = np.repeat(target @ _LUMA[:, None], 3, axis=2)
     return image, target, boundary

@@ -8,9 +8,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from napari_superpixels.nets import train as module
+from napari_superpixels.nets.augment import NO_AUGMENTATION
 from napari_superpixels.nets.can import CAN, CANConfig
-from napari_superpixels.nets.train import TrainConfig, TrainEvent, TrainSample, train
+from napari_superpixels.nets.samples import TrainSample
+from napari_superpixels.nets.train import TrainConfig, TrainEvent, train
 
 SMALL = CANConfig(width=6, dilations=(1, 2, 1))
 QUICK = TrainConfig(steps=12, batch_size=2, crop_size=16, warmup_steps=3, checkpoint_every=5)
@@ -66,7 +67,9 @@ def test_losses_that_do_not_take_part_are_not_reported() -> None:
 
 
 def test_training_flattens_one_image() -> None:
-    config = TrainConfig(steps=120, batch_size=2, crop_size=20, warmup_steps=10, learning_rate=1e-2, grey_share=0)
+    config = TrainConfig(
+        steps=120, batch_size=2, crop_size=20, warmup_steps=10, learning_rate=1e-2, augmentation=NO_AUGMENTATION
+    )
     events = list(train(_network(), [_sample(annotators=1)], config))
     first, last = (np.mean([e.losses["mse"] for e in part]) for part in (events[:5], events[-5:]))
     assert last < 0.35 * first
@@ -107,44 +110,6 @@ def test_time_limit_ends_training() -> None:
     assert events[-1].last
     assert 0.5 <= events[-1].seconds < 5
     assert events[-1].learning_rate < events[len(events) // 2].learning_rate
-
-
-def test_grey_crops_have_equal_channels() -> None:
-    rng = np.random.default_rng(0)
-    image, target, _ = module._crop(_sample(), rng, QUICK.model_copy(update={"grey_share": 1.0}))
-    for array in (image, target):
-        np.testing.assert_allclose(array, array[..., :1].repeat(3, axis=2))
-
-
-def test_crop_turns_image_target_and_boundary_alike() -> None:
-    """The target of a sample whose labels number the pixels and whose colours are the image's is the crop itself."""
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (20, 26, 3)).astype(np.uint8)
-    labels = np.arange(520).reshape(20, 26)
-    colors = image.reshape(-1, 3).astype(np.float32) / 255
-    sample = TrainSample(image, (labels,), (colors,), image[..., 0].copy())
-    config = QUICK.model_copy(update={"grey_share": 0.0})
-    seen = set()
-    for _ in range(40):
-        crop, target, boundary = module._crop(sample, rng, config)
-        assert crop.shape == target.shape == (16, 16, 3)
-        np.testing.assert_array_equal(crop, target)
-        np.testing.assert_array_equal(crop[..., :1], boundary)
-        rows, columns = np.divmod(np.searchsorted(np.arange(520), _positions(colors, crop)), 26)
-        seen.add((int(np.sign(rows[0, 1] - rows[0, 0])), int(np.sign(columns[0, 1] - columns[0, 0])),
-                  int(np.sign(rows[1, 0] - rows[0, 0])), int(np.sign(columns[1, 0] - columns[0, 0]))))  # fmt: skip
-    assert len(seen) == 8  # every turn and flip
-
-
-def _positions(colors: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    known = {tuple(color): i for i, color in enumerate(colors)}
-    return np.array([[known[tuple(crop[i, j])] for j in range(2)] for i in range(2)])
-
-
-def test_images_smaller_than_a_crop_are_mirrored() -> None:
-    image, target, boundary = module._crop(_sample(5, 7), np.random.default_rng(0), QUICK)
-    assert image.shape == target.shape == (16, 16, 3)
-    assert boundary.shape == (16, 16, 1)
 
 
 def test_training_refuses_what_it_cannot_train() -> None:
