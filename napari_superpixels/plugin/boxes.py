@@ -62,7 +62,7 @@ class BoxLayers:
         is_rgb = values.ndim > len(region.axes)
         data = region.boxed(values, n_colors=3 if is_rgb else 0)
         layer = self.get(kind, region.layer)
-        if isinstance(layer, Image) and layer.rgb == is_rgb:
+        if isinstance(layer, Image) and (layer.rgb, layer.ndim) == (is_rgb, region.layer.ndim):
             replace_data(layer, data, region)
             if limits is not None:
                 layer.contrast_limits_range = limits
@@ -86,7 +86,7 @@ class BoxLayers:
         """Show values of a region as a Labels layer above the image."""
         data = region.boxed(values)
         layer = self.get(kind, region.layer)
-        if isinstance(layer, Labels):
+        if isinstance(layer, Labels) and layer.ndim == region.layer.ndim:
             replace_data(layer, data, region)
         else:
             layer = Labels(
