@@ -1,6 +1,7 @@
 """``napari-superpixels targets``."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -86,6 +87,9 @@ def targets(
 
     Exit status: 0 if all is well, 1 if an image failed, 2 for a wrong command, 130 if interrupted.
     """
+    for name, value in (("--superpixel-size", superpixel_size), ("--color-weight", color_weight)):
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
     if n_segments is not None and superpixel_size is not None:
         raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
     try:
@@ -187,7 +191,9 @@ class _TargetsBar:
             words.append(f"{rest} not done")
         made = [n for result in results if result.record is not None for n in result.record["n_superpixels"]]
         if made:
-            words.append(f"{min(made)} to {max(made)} superpixels for each of {len(made)} annotations")
+            low, high = min(made), max(made)
+            each = f"{low}" if low == high else f"{low} to {high}"
+            words.append(f"{each} superpixels for each of {len(made)} annotations")
         self._out.print(f"{output}: {', '.join(words)}")
         if interrupted:
             self._err.print("Interrupted. What is done stays; the same command goes on from there.")

@@ -79,13 +79,15 @@ def _instance_mask(segmentation: Any, shape: tuple[int, int], where: str) -> npt
     drawable = [np.clip(outline, -limit, limit).tolist() for outline in outlines if outline.size >= 6]
     if not drawable:
         return np.zeros(shape, bool)
-    return np.asarray(polygons.decode(polygons.merge(polygons.frPyObjects(drawable, *shape)))).astype(bool)
+    drawn = polygons.merge(polygons.frPyObjects(drawable, *shape))
+    return _run_length_mask({"size": list(shape), "counts": drawn["counts"].decode()}, shape, where)
 
 
 def _run_length_mask(encoded: Record, shape: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
     """Return the pixels of run lengths, plain or packed into text, which run down the columns from 0 to 1 and back.
 
-    They are unpacked here because pycocotools does not notice when they end too early, and reads on behind them.
+    They are unpacked here because pycocotools does not notice when they end too early, and reads on behind them; its
+    unpacking also makes numpy 2 warn.
     """
     counts = encoded.get("counts")
     if isinstance(counts, str):

@@ -103,10 +103,10 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
 def _opened(path: Path) -> Iterator[Any]:
     """Open an archive; whatever a damaged one is met with becomes one error."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("no archive")
-            yield arrays
+        with path.open("rb") as file, zipfile.ZipFile(file):
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                yield arrays
     except FileNotFoundError as error:
         raise ReadError(f"The file of targets {path} does not exist.") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
