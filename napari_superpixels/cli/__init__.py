@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from napari_superpixels import __version__
+from napari_superpixels.cli.benchmark import benchmark
+from napari_superpixels.cli.evaluate import evaluate
 from napari_superpixels.cli.models import models
 from napari_superpixels.cli.options import model_name
 from napari_superpixels.cli.segment import segment
@@ -39,6 +41,8 @@ def _main(
 
 
 app.command()(segment)
+app.command()(evaluate)
+app.command()(benchmark)
 app.command()(targets)
 app.command()(train)
 app.add_typer(models, name="models")

@@ -8,12 +8,16 @@ import typer
 if TYPE_CHECKING:
     from napari_superpixels.data.sources import DataSource
 
-_PANEL = "Data set: one of --bsds, --coco, or --images with --labels"
+#: Title of these options in help.
+DATA_SET_PANEL = "Data set: one of --bsds, --coco, or --images with --labels"
 
 BsdsOption = Annotated[
     Path | None,
     typer.Option(
-        "--bsds", metavar="DIR", help="Folder in the layout of BSDS500: images and groundTruth.", rich_help_panel=_PANEL
+        "--bsds",
+        metavar="DIR",
+        help="Folder in the layout of BSDS500: images and groundTruth.",
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 SplitOption = Annotated[
@@ -23,7 +27,7 @@ SplitOption = Annotated[
         metavar="NAME",
         help="Split of --bsds: train, val or test.",
         show_default="train",
-        rich_help_panel=_PANEL,
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 CocoOption = Annotated[
@@ -32,7 +36,7 @@ CocoOption = Annotated[
         "--coco",
         metavar="FILE.json",
         help="Annotations in the COCO format, instances or panoptic; with --images.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 MasksOption = Annotated[
@@ -42,11 +46,11 @@ MasksOption = Annotated[
         metavar="DIR",
         help="PNG files of panoptic annotations.",
         show_default="the folder named as FILE.json",
-        rich_help_panel=_PANEL,
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 ImagesOption = Annotated[
-    Path | None, typer.Option("--images", metavar="DIR", help="Folder of images.", rich_help_panel=_PANEL)
+    Path | None, typer.Option("--images", metavar="DIR", help="Folder of images.", rich_help_panel=DATA_SET_PANEL)
 ]
 LabelsOption = Annotated[
     list[Path] | None,
@@ -54,7 +58,7 @@ LabelsOption = Annotated[
         "--labels",
         metavar="DIR",
         help="Folder of label images (TIFF, PNG) with the images' names; again for each further annotator.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 LabelEndingOption = Annotated[
@@ -63,13 +67,13 @@ LabelEndingOption = Annotated[
         "--label-ending",
         metavar="TEXT",
         help="What names of label images have in addition, such as _mask.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=DATA_SET_PANEL,
     ),
 ]
 PartialOption = Annotated[
     bool,
     typer.Option(
-        "--partial", help="Leave out images without labels, and labels without image.", rich_help_panel=_PANEL
+        "--partial", help="Leave out images without labels, and labels without image.", rich_help_panel=DATA_SET_PANEL
     ),
 ]
 
