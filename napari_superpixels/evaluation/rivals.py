@@ -302,7 +302,7 @@ def _region_size(image: Image, n_segments: int) -> int:
 RIVALS = (
     Rival("slic-10", "SLIC 10", _SCIKIT_IMAGE, partial(_scikit_image_slic, compactness=10.0, sigma=1.0)),
     Rival("slic-20", "SLIC 20", _SCIKIT_IMAGE, partial(_scikit_image_slic, compactness=20.0, sigma=1.0)),
-    Rival("watershed", "compact watershed", _SCIKIT_IMAGE, partial(_compact_watershed, compactness=0.2)),
+    Rival("watershed", "compact watershed", _SCIKIT_IMAGE, partial(_compact_watershed, compactness=0.3)),
     Rival("fast-slic-10", "fast-slic 10", _FAST_SLIC, partial(_fast_slic, compactness=10.0), _FAST_SLIC_MOST),
     Rival("fast-slic-20", "fast-slic 20", _FAST_SLIC, partial(_fast_slic, compactness=20.0), _FAST_SLIC_MOST),
     Rival(
@@ -314,7 +314,7 @@ RIVALS = (
     Rival(
         "slico", "SLICO (OpenCV)", _OPENCV, partial(_opencv_slic, algorithm="SLICO", ruler=10.0, min_element_size=25)
     ),
-    Rival("lsc", "LSC (OpenCV)", _OPENCV, partial(_opencv_lsc, ratio=0.05, min_element_size=25)),
+    Rival("lsc", "LSC (OpenCV)", _OPENCV, partial(_opencv_lsc, ratio=0.03, min_element_size=25)),
     Rival(
         "seeds",
         "SEEDS (OpenCV)",
