@@ -57,7 +57,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["segment"], ["train"], ["demo"], ["models"], ["models", "list"], ["models", "show"]]
+    "command", [[], ["segment"], ["evaluate"], ["train"], ["demo"], ["models"], ["models", "list"], ["models", "show"]]
 )
 def test_help(command: list[str]) -> None:
     result = run(*command, "--help")
