@@ -198,7 +198,6 @@ def _measure(
                 results.append(step)
                 bar.step()
     if n_failed:
-        store.close()
         typer.echo(f"Error: {n_failed} of {len(source)} images failed; no file is written.", err=True)
         raise typer.Exit(1)
     store.remove()

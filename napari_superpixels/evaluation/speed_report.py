@@ -11,6 +11,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from pydantic import JsonValue
 from rich.table import Table
 
@@ -21,6 +22,8 @@ from napari_superpixels.evaluation.tables import SCHEMA
 from napari_superpixels.files import replacing
 
 _MEGA = 1e6
+# Less is what the process had left over from before.
+_LEAST_BYTES = 2**20
 
 
 def time_table(timings: Sequence[Timing], n_threads: int) -> Table:
@@ -102,7 +105,7 @@ def draw_speed(path: str | Path, timings: Sequence[Timing]) -> None:
         threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
         rows = [timing for timing in timings if timing.n_threads == n_threads]
         panels.append((f"ms per megapixel, {threads}", rows, _milliseconds_per_megapixel))
-    with_memory = [timing for timing in timings if timing.extra_bytes]
+    with_memory = [timing for timing in timings if (timing.extra_bytes or 0) >= _LEAST_BYTES]
     if with_memory:
         panels.append(("extra memory in MB", with_memory, _megabytes))
     n_columns = min(2, len(panels) + 1)
@@ -158,6 +161,8 @@ def _draw_panel(
     axes.set_yscale("log")
     edges = sorted({timing.edge for timing in timings})
     axes.set_xticks([edge**2 for edge in edges], [f"{edge}²" for edge in edges])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.minorticks_off()
     axes.set_xlabel("pixels")
     axes.set_title(title, fontsize="medium", loc="left")
