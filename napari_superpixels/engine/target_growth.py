@@ -45,6 +45,7 @@ def grow_targets(
     channel_axis: int | None = None,
     rgb: bool | None = None,
     n_threads: int | None = None,
+    cancel: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.uint8], Targets]:
     """Grow superpixels that no annotator's borders cross, and find the image's mean colour in each.
 
@@ -62,6 +63,8 @@ def grow_targets(
         Whether the last axis holds RGB(A); guessed from the shape by default.
     n_threads : int, optional
         Threads; the result does not depend on their number.
+    cancel : ndarray of shape (1,), uint8, optional
+        See :func:`napari_superpixels.core.eikonal.new_cancel_flag`.
 
     Returns
     -------
@@ -77,6 +80,8 @@ def grow_targets(
         If there is no ground truth or one has another shape than the image.
     ImageError
         If the image cannot be segmented.
+    CancelledError
+        If cancelled.
     """
     config = config or TargetConfig()
     if not ground_truths:
@@ -93,7 +98,7 @@ def grow_targets(
     labels, colors, regions = [], [], []
     votes = np.zeros(shape, np.float32)
     for truth in ground_truths:
-        labels.append(_grow(features, truth, config, n_threads))
+        labels.append(_grow(features, truth, config, n_threads, cancel))
         colors.append(_mean_colors(image, labels[-1]))
         regions.append(np.zeros(len(colors[-1]), np.int32))
         regions[-1][labels[-1]] = truth
@@ -103,7 +108,11 @@ def grow_targets(
 
 
 def _grow(
-    features: NDArray[np.float32], truth: NDArray[np.integer[Any]], config: TargetConfig, n_threads: int | None
+    features: NDArray[np.float32],
+    truth: NDArray[np.integer[Any]],
+    config: TargetConfig,
+    n_threads: int | None,
+    cancel: NDArray[np.uint8] | None,
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Return superpixels (M, N) inside the ground truth's segments, in the smallest integer type."""
     zones = (truth.astype(np.int64) - (int(truth.min()) - 1)).astype(np.int32)  # zone 0 would be a barrier
@@ -114,6 +123,7 @@ def _grow(
         refine_start=config.refine_start,
         refine_rounds=config.refine_rounds,
         n_threads=n_threads,
+        cancel=cancel,
     )
     return grown.labels.astype(np.min_scalar_type(int(grown.labels.max())))
 

@@ -11,22 +11,25 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_superpixels import __version__
+from napari_superpixels.core.eikonal import new_cancel_flag
 from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem
 from napari_superpixels.data.target_files import Targets, read_record, write_targets
 from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
-from napari_superpixels.errors import SuperpixelsError, WriteError
+from napari_superpixels.errors import CancelledError, SuperpixelsError, WriteError
 
 _LOG = logging.getLogger(__name__)
 _SCHEMA = 1
 _AHEAD = 4
+#: Set in a worker when its parent wants it to stop.
+_CANCEL = new_cancel_flag()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def run_targets(
         yield from (_make_one(*task, None) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    stop_reader, stop_writer = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(stop_reader,))
     pending: deque[Future[TargetResult]] = deque()
     try:
         for task in tasks:
@@ -113,17 +117,21 @@ def run_targets(
             "again with fewer workers."
         ) from error
     finally:
+        stop_writer.close()
         pool.shutdown(cancel_futures=True)
+        stop_reader.close()
 
 
-def _start_worker() -> None:
-    """Leave Ctrl+C to the parent, and end when it does, even if it was killed."""
+def _start_worker(stop_reader: Connection) -> None:
+    """Leave Ctrl+C to the parent; stop when it closes its end of the pipe, and end when it does, even if killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
+        wait([stop_reader])
+        _CANCEL[0] = 1
         if parent is not None:
-            connection.wait([parent.sentinel])
+            wait([parent.sentinel])
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -153,7 +161,10 @@ def _make_one(
             channel_axis=image.channel_axis,
             rgb=image.rgb,
             n_threads=n_threads,
+            cancel=_CANCEL,
         )
+    except CancelledError:
+        raise
     except (SuperpixelsError, ValueError) as error:
         return TargetResult(item.name, path, "failed", str(error))
     except MemoryError as error:

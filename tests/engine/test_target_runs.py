@@ -89,6 +89,19 @@ def test_interrupted_run_goes_on(blocks: DataSource, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_closed_run_stops_images_under_way(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [20, *[1800] * 6]
+    images = [rng.integers(0, 255, (size, size), np.uint8) for size in sizes]
+    source = array_source(images, [np.zeros(image.shape, int) for image in images])
+    results = run_targets(source, tmp_path, TargetConfig(superpixel_size=30, refine_rounds=40), workers=2)
+    assert next(results).status == "done"
+    time.sleep(1)  # the others are under way
+    results.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["0000.npz"]
+
+
+@pytest.mark.slow
 def test_killed_run_goes_on_and_leaves_no_process(tmp_path: Path) -> None:
     code = (
         "import sys\n"
