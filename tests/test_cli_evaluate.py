@@ -97,6 +97,16 @@ def test_a_pair_of_label_files() -> None:
     assert float(row["explained_variation"]) == pytest.approx(1)
 
 
+def test_rivals_are_measured_beside() -> None:
+    result = run("evaluate", *FOLDERS, *QUICK, "--rivals", "slic-10,watershed", "--json", "a.json", "--plot", "a.svg")
+    assert result.exit_code == 0, result.output
+    means = json.loads(Path("a.json").read_text())["means"]
+    methods = ["eikonal, raw image", "SLIC 10", "compact watershed"]
+    assert [(row["method"], row["n_segments"]) for row in means] == [(name, k) for name in methods for k in (6, 12)]
+    for name in methods:
+        assert name in words(result.stdout)
+
+
 def test_label_images_of_another_program() -> None:
     Path("made").mkdir()
     for name in "abc":
@@ -217,6 +227,8 @@ def test_files_that_do_not_match_are_listed() -> None:
         ([*FOLDERS, "--csv", "photos"], "photos is a folder; name a file"),
         ([*FOLDERS, "--model", "nowhere"], "nowhere"),
         ([*FOLDERS, "--regularity", "2"], "--regularity is '2'"),
+        ([*FOLDERS, "--rivals", "slick-10"], "did you mean 'slic-10'"),
+        ([*FOLDERS, "--rivals", "slic-10", "--superpixels", "truth"], "measured alone"),
         ([*FOLDERS, "--tolerance", "-1"], "--tolerance"),
     ],
 )

@@ -1,15 +1,12 @@
 """``napari-superpixels evaluate``."""
 
-import contextlib
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.measuring import Measured, failed, measure_source, report
 from napari_superpixels.cli.options import collect_parameters, with_parameters
 from napari_superpixels.cli.sources import (
     DATA_SET_PANEL,
@@ -22,19 +19,17 @@ from napari_superpixels.cli.sources import (
     PartialOption,
     open_source,
 )
-from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError, WriteError
+from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from napari_superpixels.data.sources import DataSource
-    from napari_superpixels.evaluation.results import Result, ResultStore
     from napari_superpixels.evaluation.runs import Method
 
 _FILES = "Superpixels that exist already"
 _OUTPUT = "Output"
-_WIDEST = 10_000
 _COUNT = SegmentParams.model_fields["n_segments"]
 
 
@@ -86,6 +81,13 @@ def evaluate(
             help="Number of superpixels; several, such as 100,200,400,800, give curves.",
             show_default=str(_COUNT.default),
             rich_help_panel="Superpixels",
+        ),
+    ] = None,
+    rivals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,...|all",
+            help="Measure other methods too, at the same numbers of superpixels; 'benchmark --help' names them.",
         ),
     ] = None,
     tolerance: Annotated[
@@ -148,21 +150,13 @@ def evaluate(
                 label_ending=label_ending,
                 partial=partial,
             )
-            method, kept = _choose_method(source, superpixels, chosen, tolerance)
+            methods = _choose_methods(source, superpixels, chosen, rivals)
         except ModelNotFoundError as error:
             raise typer.BadParameter(str(error), param_hint="--model") from None
         except SuperpixelsError as error:
-            raise _failed(error) from None
-        measured = _measure_source(source, method, [None] if superpixels else numbers, tolerance, kept, workers)
-    _report(*measured, csv=csv, json_file=json_file, plot=plot, tolerance=tolerance)
-
-
-Measured = tuple["list[Result]", "dict[str, Mapping[str, JsonValue]]", "dict[str, JsonValue]"]
-
-
-def _failed(error: Exception) -> typer.Exit:
-    typer.echo(f"Error: {error}", err=True)
-    return typer.Exit(1)
+            raise failed(error) from None
+        measured = measure_source(source, methods, [None] if superpixels else numbers, tolerance, workers)
+    report(measured, csv=csv, json_file=json_file, plot=plot)
 
 
 def _check_outputs(plot: Path | None, *others: Path | None) -> None:
@@ -209,112 +203,37 @@ def _measure_files(files: list[Path], image: Path | None, volume: bool, toleranc
     try:
         results = measure_files(superpixels, truths, image, volume=volume, tolerance=tolerance)
     except (SuperpixelsError, ValueError) as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     data: dict[str, JsonValue] = {
         "kind": "files",
         "ground_truths": [str(path) for path in truths],
         "image": None if image is None else str(image),
+        "tolerance": tolerance,
     }
-    return results, {results[0].method: {"superpixels": str(superpixels)}}, data
+    return Measured(results, {results[0].method: {"superpixels": str(superpixels)}}, data)
 
 
-def _choose_method(
-    source: "DataSource", superpixels: Path | None, chosen: SegmentParams, tolerance: int
-) -> tuple["Method", "ResultStore | None"]:
-    """Return what makes the superpixels, and where its results are kept meanwhile."""
+def _choose_methods(
+    source: "DataSource", superpixels: Path | None, chosen: SegmentParams, rivals: str | None
+) -> list["Method"]:
+    """Return what makes the superpixels."""
     if superpixels is not None:
         from napari_superpixels.evaluation.given import LabelFolder
 
-        return LabelFolder(superpixels, source), None
-    import platformdirs
-
-    from napari_superpixels.evaluation.results import ResultStore
+        if rivals is not None:
+            raise typer.BadParameter("superpixels that are given are measured alone.", param_hint="--rivals")
+        return [LabelFolder(superpixels, source)]
+    from napari_superpixels.evaluation.methods import check_keys, load_methods
+    from napari_superpixels.evaluation.rivals import RIVALS
     from napari_superpixels.evaluation.runs import EikonalMethod
 
-    method = EikonalMethod(chosen, f"eikonal, {chosen.model or 'raw image'}")
-    identity = json.dumps([source.kind, dict(source.settings), method.settings, tolerance], sort_keys=True)
-    folder = platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation"
+    own = EikonalMethod(chosen, f"eikonal, {chosen.model or 'raw image'}")
+    if rivals is None:
+        return [own]
+    known = [rival.key for rival in RIVALS]
+    keys = known if rivals == "all" else [key.strip() for key in rivals.split(",")]
     try:
-        return method, ResultStore(folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.jsonl")
-    except WriteError as error:
-        typer.echo(f"Note: {error} Results are not kept meanwhile.", err=True)
-        return method, None
-
-
-def _measure_source(
-    source: "DataSource",
-    method: "Method",
-    numbers: list[int | None],
-    tolerance: int,
-    store: "ResultStore | None",
-    workers: int | None,
-) -> Measured:
-    from napari_superpixels.cli.progress import StepBar
-    from napari_superpixels.evaluation.runs import Failure, evaluate_methods
-
-    results: list[Result] = []
-    failures: list[Failure] = []
-    rows = evaluate_methods(source, [method], numbers, tolerance=tolerance, store=store, workers=workers)
-    with StepBar("Measuring", len(source) * len(numbers)) as bar:
-        for note in source.notes:
-            bar.say(f"note: {note}")
-        try:
-            with contextlib.closing(rows):
-                for row in rows:
-                    bar.step()
-                    if isinstance(row, Failure):
-                        failures.append(row)
-                        bar.say(f"{row.case}: {row.error}")
-                    else:
-                        results.append(row)
-        except KeyboardInterrupt:
-            kept = "What is measured is kept; the same command goes on from there." if store else ""
-            bar.say(f"Interrupted. {kept}".rstrip())
-            raise typer.Exit(INTERRUPTED) from None
-        except SuperpixelsError as error:
-            raise _failed(error) from None
-    if failures:
-        raise _failed(ValueError(f"{len(failures)} of {len(source)} images could not be measured; no file is written."))
-    if store is not None:
-        store.remove()
-    return results, {method.name: method.settings}, {"kind": source.kind, **source.settings}
-
-
-def _report(
-    results: "list[Result]",
-    methods: "dict[str, Mapping[str, JsonValue]]",
-    data: "dict[str, JsonValue]",
-    *,
-    csv: Path | None,
-    json_file: Path | None,
-    plot: Path | None,
-    tolerance: int,
-) -> None:
-    from rich.console import Console
-
-    from napari_superpixels.evaluation.results import summarize
-    from napari_superpixels.evaluation.tables import measure_table, ordered, write_csv, write_json
-
-    rows = ordered(results)
-    summaries = summarize(rows)
-    table = measure_table(summaries)
-    out = Console(highlight=False, emoji=False)
-    if not out.is_terminal:
-        out.width = max(out.width, Console(width=_WIDEST).measure(table).maximum)
-    n_images = len({row.case for row in rows})
-    out.print(f"{rows[0].method}: {n_images} {'image' if n_images == 1 else 'images'}, tolerance {tolerance} px")
-    out.print(table)
-    try:
-        if csv is not None:
-            write_csv(csv, rows, methods)
-        if json_file is not None:
-            write_json(json_file, rows, methods, {**data, "tolerance": tolerance, "n_images": n_images})
-        if plot is not None:
-            from napari_superpixels.evaluation.figures import draw_curves
-
-            draw_curves(plot, summaries)
-    except WriteError as error:
-        raise _failed(error) from None
-    for path in (csv, json_file, plot):
-        if path is not None:
-            typer.echo(f"Wrote {path}", err=True)
+        check_keys(keys, known)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rivals") from None
+    return [own, *load_methods(keys)[0]]
