@@ -82,8 +82,17 @@ class BoxLayers:
             ),
         )
 
-    def show_labels(self, kind: str, region: Region, values: npt.NDArray[Any], name: str, colormap: Any) -> None:
-        """Show values of a region as a Labels layer above the image."""
+    def show_labels(
+        self,
+        kind: str,
+        region: Region,
+        values: npt.NDArray[Any],
+        name: str,
+        colormap: Any,
+        *,
+        on_top: bool = False,
+    ) -> None:
+        """Show values of a region as a Labels layer above the image, or first on top of all."""
         data = region.boxed(values)
         layer = self.get(kind, region.layer)
         if isinstance(layer, Labels) and layer.ndim == region.layer.ndim:
@@ -97,7 +106,7 @@ class BoxLayers:
                 opacity=0.8,
                 **region.placement(is_full=False),
             )
-            self.adopt(kind, region.layer, layer)
+            self.adopt(kind, region.layer, layer, on_top=on_top)
         # The data is a read-only view, and napari makes a layer editable again with all new data.
         layer.editable = False
 

@@ -174,7 +174,7 @@ def test_superpixels_follow_an_image_that_becomes_a_stack(viewer, dock, solve, w
             assert np.allclose(viewer.layers[name].scale, image.scale)
 
 
-def test_result_that_comes_after_the_image_has_shrunk_is_left_out(viewer, dock, solve, wait_result, noisy_disks) -> None:
+def test_result_that_comes_after_the_image_shrank_is_left_out(viewer, dock, solve, wait_result, noisy_disks) -> None:
     image = viewer.add_image(noisy_disks, name="disks")
     late = solve()
     wait_result(lambda: setattr(image, "data", noisy_disks[:50, :40]))
