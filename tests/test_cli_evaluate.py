@@ -161,12 +161,15 @@ def test_images_that_fail_are_told_and_nothing_is_written() -> None:
     tifffile.imwrite("truth/b.tif", np.full((60, 80), -1, np.int32))
     Path("truth/b.png").unlink()
     iio.imwrite("truth/c.png", BLOCKS[:50].astype(np.uint8))
+    Path("truth/a.png").unlink()
+    tifffile.imwrite("truth/a.tif", BLOCKS.astype(np.float32))
     result = run("evaluate", *FOLDERS, *QUICK, "--csv", "a.csv", "--plot", "a.png")
     assert result.exit_code == 1
     text = words(result.stderr)
     assert "b: ground truth must not be negative; received -1" in text
     assert re.search(r"c: .*shape \(50, 80\)", text)
-    assert "2 of 3 images could not be measured; no file is written" in text
+    assert re.search(r"a: .*float32", text)
+    assert "3 of 3 images could not be measured; no file is written" in text
     assert not list(Path().glob("a.*"))
 
 
