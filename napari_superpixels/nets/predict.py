@@ -25,8 +25,8 @@ _SMALL_PIXELS = 512 * 512
 #: Width of a tile on the CPU, where a CAN's memory grows with the width only.
 _CPU_TILE_WIDTH = 1024
 #: Height of a tile on the CPU for a network that needs whole maps.
-_CPU_TILE_HEIGHT = 1024
-#: Tiles that the CPU works on at once; each takes up to 0.1 GB for a CAN, 0.3 GB for a U-Net.
+_CPU_TILE_HEIGHT = 512
+#: Tiles that the CPU works on at once; each takes up to 0.1 GB for a CAN, 0.4 GB for a U-Net.
 _MOST_CPU_TILES = 8
 
 

@@ -163,12 +163,17 @@ class UNet(nn.Module):
         image, stride, channels = x, self.config.stride, self.config.out_channels
         x = functional.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
         skips: list[Tensor] = []
+        # Maps are let go of as soon as they are used, which is why blocks are not called as a whole.
         for scale, block in enumerate(self.down):
-            x = block(functional.max_pool2d(x, 2) if scale else x)  # (N, widths[scale], H / 2^scale, W / 2^scale)
+            x = functional.max_pool2d(x, 2) if scale else x
+            for layer in cast("nn.Sequential", block):
+                x = layer(x)  # (N, widths[scale], H / 2^scale, W / 2^scale)
             skips.append(x)
         skips.pop()
         for lift, block in zip(self.lift, self.up, strict=True):
             x = functional.interpolate(lift(x), scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skips.pop()], 1))
+            x = torch.cat([x, skips.pop()], 1)
+            for layer in cast("nn.Sequential", block):
+                x = layer(x)
         out = self.head(x)[:, :, :height, :width]  # (N, total_channels, H, W)
         return torch.cat([image[:, :channels] + out[:, :channels], out[:, channels:]], 1)
