@@ -1,5 +1,6 @@
 """The Segment widget of a napari viewer."""
 
+import importlib
 import logging
 import threading
 from typing import Any
@@ -217,5 +218,7 @@ def _warm_up() -> None:
         # napari compiles code of its own for the first Labels layer, which takes more than half a second.
         Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
         warm_up()
+        # What the Quality part draws with.
+        importlib.import_module("napari_superpixels.widgets.size_plot")
     except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
         _LOG.debug("The warm-up failed", exc_info=True)
