@@ -55,7 +55,7 @@ def bsds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, color_blocks: np.ndarr
 
 
 def kept() -> list[Path]:
-    return list((platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation").glob("bench*"))
+    return list((platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation").glob("*.jsonl"))
 
 
 def test_quality_as_table_files_and_figures(bsds: str) -> None:
@@ -128,8 +128,8 @@ def test_an_image_that_fails(bsds: str) -> None:
     Path("bsds/images/val/2.jpg").write_bytes(b"no image")
     result = run("--bsds", bsds, *QUICK, "--csv", "b.csv")
     assert result.exit_code == 1
-    assert "2: failed: " in result.stderr
-    assert "1 of 3 images failed; no file is written" in result.stderr
+    assert "2.jpg cannot be read as an image" in result.stderr
+    assert "1 of 3 images could not be measured; no file is written" in result.stderr
     assert not Path("b.csv").exists()
 
 

@@ -1,9 +1,6 @@
 """``napari-superpixels benchmark``."""
 
 import contextlib
-import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -13,17 +10,14 @@ from napari_superpixels.cli.exit_codes import INTERRUPTED
 from napari_superpixels.errors import SuperpixelsError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Sequence
 
-    from napari_superpixels.data.sources import DataSource
-    from napari_superpixels.evaluation.results import Result, Summary
-    from napari_superpixels.evaluation.runs import Method
+    from napari_superpixels.evaluation.results import Summary
     from napari_superpixels.evaluation.speed import Timing
 
 _QUALITY = "Quality, with --bsds"
 _SPEED = "Speed, with --speed"
 _TABLE = ("K", "BR", "UE", "UE_NP", "EV", "CO", "CO_px", "GR", "CD")
-_FILE_WIDTH = 200
 
 
 def benchmark(
@@ -148,6 +142,7 @@ def _run_quality(
     tolerance: int,
     files: _Files,
 ) -> None:
+    from napari_superpixels.cli.measuring import measure_source, print_table
     from napari_superpixels.data.sources import bsds_source
     from napari_superpixels.evaluation.methods import load_methods
     from napari_superpixels.evaluation.results import summarize
@@ -161,47 +156,18 @@ def _run_quality(
         raise typer.BadParameter(str(error), param_hint="--methods") from None
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
-    rows = ordered(_measure(source, methods, numbers, tolerance))
+    measured = measure_source(source, methods, numbers, tolerance)
+    rows = ordered(measured.results)
     summaries = summarize(rows)
-    _print(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
-    settings = {method.name: method.settings for method in methods}
+    print_table(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
     if files.csv is not None:
-        write_csv(files.csv, rows, settings)
+        write_csv(files.csv, rows, measured.methods)
     if files.json is not None:
-        data = {"kind": source.kind, **source.settings, "tolerance": tolerance, "n_images": len(source)}
-        write_json(files.json, rows, settings, data)
+        write_json(files.json, rows, measured.methods, {**measured.data, "n_images": len(source)})
     plots = [] if files.plot is None else _draw(files.plot, summaries)
     for path in (files.csv, files.json, *plots):
         if path is not None:
             typer.echo(f"Wrote {path}", err=True)
-
-
-def _measure(
-    source: "DataSource", methods: "Sequence[Method]", numbers: Sequence[int], tolerance: int
-) -> "list[Result]":
-    """Measure everything, or leave with status 1 if an image fails."""
-    from napari_superpixels.cli.progress import StepBar
-    from napari_superpixels.evaluation.results import ResultStore
-    from napari_superpixels.evaluation.runs import Failure, evaluate_methods
-
-    identity = [source.kind, dict(source.settings), [[method.name, dict(method.settings)] for method in methods]]
-    store = ResultStore(_kept("quality", identity))
-    results: list[Result] = []
-    n_failed = 0
-    steps = evaluate_methods(source, methods, list(numbers), tolerance=tolerance, store=store)
-    with StepBar("Measuring", len(source) * len(methods) * len(numbers)) as bar, contextlib.closing(steps):
-        for step in steps:
-            if isinstance(step, Failure):
-                n_failed += 1
-                bar.say(f"{step.case}: failed: {step.error}")
-            else:
-                results.append(step)
-                bar.step()
-    if n_failed:
-        typer.echo(f"Error: {n_failed} of {len(source)} images failed; no file is written.", err=True)
-        raise typer.Exit(1)
-    store.remove()
-    return results
 
 
 def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
@@ -224,6 +190,7 @@ def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
 
 
 def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, files: _Files) -> None:
+    from napari_superpixels.cli.measuring import kept_file, print_table
     from napari_superpixels.cli.progress import StepBar
     from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_speed, usable_cores
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
@@ -246,7 +213,7 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
         raise typer.BadParameter(f"{error}.") from None
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
-    store = SpeedStore(_kept("speed", [method.key for method in methods]))
+    store = SpeedStore(kept_file("speed", [method.key for method in methods]))
     timings: list[Timing] = []
     with StepBar("Timing", len(sizes) * len(numbers)) as bar:
         blocks = measure_speed(methods, sizes=sizes, threads=numbers, n_runs=runs, store=store, progress=bar.describe)
@@ -255,8 +222,8 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
                 timings += block
                 bar.step()
     for n_threads in numbers:
-        _print(time_table(timings, n_threads))
-    _print(memory_table(timings))
+        print_table(time_table(timings, n_threads))
+    print_table(memory_table(timings))
     for note in dict.fromkeys(f"{t.method}, {t.edge}x{t.edge}: {t.note}" for t in timings if t.note):
         typer.echo(f"Left out: {note}", err=True)
     writers = ((files.csv, write_speed_csv), (files.json, write_speed_json), (files.plot, draw_speed))
@@ -265,22 +232,3 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
             write(path, timings)
             typer.echo(f"Wrote {path}", err=True)
     store.remove()
-
-
-def _print(table: "Table") -> None:
-    """Print a table on standard output, in full where that is no terminal."""
-    from rich.console import Console
-
-    out = Console(highlight=False, emoji=False)
-    if not out.is_terminal:
-        out.width = _FILE_WIDTH
-    out.print(table)
-
-
-def _kept(name: str, identity: object) -> Path:
-    """Return the file that keeps what is measured until all is."""
-    import platformdirs
-
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation"
-    return folder / f"benchmark-{name}-{digest}.jsonl"
