@@ -28,6 +28,10 @@ class ReadError(SuperpixelsError):
     """A file could not be read as an image."""
 
 
+class TrainingError(SuperpixelsError):
+    """A training run cannot start, cannot go on, or went wrong."""
+
+
 class WriteError(SuperpixelsError):
     """A result could not be written."""
 

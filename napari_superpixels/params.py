@@ -211,6 +211,19 @@ class ViewParams(BaseModel):
         title="View",
         description="Show the superpixels as outlines, as filled areas, or as the image with each one's mean colour.",
     )
+    quality_open: bool = Field(
+        False,
+        title="Quality",
+        description="Measure each result: against a ground truth if there is one, and on the image alone.",
+    )
+    tolerance: int = Field(
+        2,
+        ge=0,
+        le=20,
+        title="Tolerance",
+        description="Distance in pixels within which boundaries count as the same. 2 is usual for photographs of half a "
+        "megapixel; take more for larger images.",
+    )
 
 
 def control(field: FieldInfo) -> Control:
@@ -220,7 +233,7 @@ def control(field: FieldInfo) -> Control:
 
 
 def bounds(field: FieldInfo) -> Bounds | None:
-    """Return the bounds of a field of :class:`SegmentParams`; None where it is no number."""
+    """Return the bounds of a field of :class:`SegmentParams` or :class:`ViewParams`; None where it is no number."""
     limits = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
     if not limits:
         return None

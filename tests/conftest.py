@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import imageio.v3 as iio
 import numba
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
 PACKAGE = Path(__file__).parent.parent / "napari_superpixels"
 HAS_DISPLAY = bool(sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -116,3 +119,63 @@ def noisy_disks() -> np.ndarray:
     inside = ((row % 48 - 24) ** 2 + (col % 48 - 24) ** 2) <= 14**2
     noise = np.random.default_rng(0).normal(0, 300, inside.shape)
     return np.clip(2000 + 9000 * inside + noise, 0, 65535).astype(np.uint16)
+
+
+@pytest.fixture
+def coco_instances(tmp_path: Path, color_blocks: np.ndarray) -> Path:
+    """Return an annotation file of four images, in folder `images` beside it, one of them missing and one bare.
+
+    a.png has two overlapping polygons and a hole-shaped run length, sub/b.jpg a crowd and an empty annotation.
+    """
+    (tmp_path / "images" / "sub").mkdir(parents=True)
+    iio.imwrite(tmp_path / "images" / "a.png", color_blocks)
+    iio.imwrite(tmp_path / "images" / "sub" / "b.jpg", color_blocks)
+    iio.imwrite(tmp_path / "images" / "bare.png", color_blocks)
+    ring = np.zeros((60, 80), np.uint8)
+    ring[35:55, 40:70] = 1
+    ring[42:48, 50:60] = 0
+    packed = coco_mask.encode(np.asfortranarray(ring))
+    changes = np.flatnonzero(np.diff(ring.T.ravel(), prepend=0, append=1))
+    crowd = {"size": [60, 80], "counts": np.diff(changes, prepend=0).tolist()}
+    crowd["counts"][-1] += 4800 - sum(crowd["counts"])
+    polygons = [[[5, 5, 40, 8, 30, 30, 8, 28]], [[25, 10, 60, 12, 55, 33, 27, 31], [70, 2, 78, 2, 74, 9]]]
+    annotations = [
+        {"id": 1, "image_id": 7, "category_id": 1, "iscrowd": 0, "segmentation": polygons[0]},
+        {"id": 2, "image_id": 7, "category_id": 1, "iscrowd": 0, "segmentation": polygons[1]},
+        {
+            "id": 3,
+            "image_id": 7,
+            "category_id": 2,
+            "iscrowd": 0,
+            "segmentation": {"size": [60, 80], "counts": packed["counts"].decode()},
+        },
+        {"id": 4, "image_id": 8, "category_id": 1, "iscrowd": 1, "segmentation": crowd},
+        {"id": 5, "image_id": 8, "category_id": 1, "iscrowd": 0, "segmentation": []},
+        {"id": 6, "image_id": 9, "category_id": 1, "iscrowd": 0, "segmentation": polygons[0]},
+    ]
+    names = {7: "a.png", 8: "sub/b.jpg", 9: "gone.jpg", 10: "bare.png"}
+    images = [{"id": key, "file_name": name, "height": 60, "width": 80} for key, name in names.items()]
+    path = tmp_path / "instances.json"
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "thing"}]})
+    )
+    return path
+
+
+@pytest.fixture
+def coco_panoptic(tmp_path: Path, color_blocks: np.ndarray) -> Path:
+    """Return a panoptic annotation file of one image: three segments with numbers above 255, and void."""
+    (tmp_path / "images").mkdir(exist_ok=True)
+    (tmp_path / "panoptic").mkdir()
+    iio.imwrite(tmp_path / "images" / "a.jpg", color_blocks)
+    numbers = np.zeros((60, 80), np.int64)
+    numbers[4:30, 3:50], numbers[30:60, 20:70], numbers[10:20, 60:80] = 5, 300, 70_000
+    iio.imwrite(tmp_path / "panoptic" / "a.png", np.stack([numbers, numbers >> 8, numbers >> 16], -1).astype(np.uint8))
+    segments = [{"id": n, "category_id": 1, "iscrowd": 0, "area": 1} for n in (5, 300, 70_000)]
+    content = {
+        "images": [{"id": 3, "file_name": "a.jpg", "height": 60, "width": 80}],
+        "annotations": [{"image_id": 3, "file_name": "a.png", "segments_info": segments}],
+    }
+    path = tmp_path / "panoptic.json"
+    path.write_text(json.dumps(content))
+    return path

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "napari_superpixels"
 #: Imported where they are used, with an error that names the package: parts of an extra.
-OPTIONAL = {"skfmm"}
+OPTIONAL = {"onnx", "skfmm"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "numba", "napari", "numpy", "scipy", "skimage", "qtpy", "pydantic")
 

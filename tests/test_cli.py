@@ -10,7 +10,6 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from scipy.io import savemat
 from skimage.data import astronaut
 from skimage.measure import label
 from typer.testing import CliRunner, Result
@@ -57,7 +56,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["segment"], ["train"], ["demo"], ["models"], ["models", "list"], ["models", "show"]]
+    "command", [[], ["segment"], ["evaluate"], ["train"], ["demo"], ["models"], ["models", "list"], ["models", "show"]]
 )
 def test_help(command: list[str]) -> None:
     result = run(*command, "--help")
@@ -243,46 +242,6 @@ def test_models(photo: str) -> None:
         assert part in result.stdout
     assert run("models", "show", "artificial").exit_code == 2
     assert run("models", "show", photo).exit_code == 1
-
-
-@pytest.fixture
-def bsds(photo: str, color_blocks: np.ndarray) -> Path:
-    """Return a data set of one image in the layout of BSDS500."""
-    for part in ("images", "groundTruth"):
-        Path("bsds", part, "train").mkdir(parents=True)
-    iio.imwrite("bsds/images/train/1.jpg", color_blocks)
-    truths = np.empty((1, 1), dtype=object)
-    truths[0, 0] = {"Segmentation": (np.arange(4800).reshape(60, 80) // 1200 + 1).astype(np.uint16)}
-    savemat("bsds/groundTruth/train/1.mat", {"groundTruth": truths})
-    return Path("bsds")
-
-
-def test_train_writes_a_model_that_segments(photo: str, bsds: Path) -> None:
-    result = run("train", "--bsds", bsds, "-o", "mine.safetensors", "--steps", 1, "--title", "Mine", "--device", "cpu")
-    assert result.exit_code == 0, result.stderr
-    assert "Targets: 1 of 1 images" in result.stderr
-    assert re.search(r"Training: step 1 · loss \d", result.stderr)
-    assert result.stdout.strip() == "Wrote mine.safetensors"
-    assert "Mine" in run("models", "show", "mine.safetensors").stdout
-    assert run("segment", photo, "-o", "out", "--model", "mine.safetensors", "--n-segments", 6).exit_code == 0
-    again = run("train", "--bsds", bsds, "-o", "mine.safetensors", "--steps", 2)
-    assert again.exit_code == 2
-    assert "mine.safetensors exists" in words(again.stderr)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["--bsds", "bsds", "-o", "m.pt"], 2, "m.pt does not end with .safetensors"),
-        (["--bsds", "bsds", "-o", "m.safetensors", "--minutes", "0"], 2, "should be above 0"),
-        (["--bsds", "missing", "-o", "m.safetensors"], 1, "missing"),
-        (["--bsds", "bsds", "-o", "m.safetensors", "--device", "abacus"], 1, "received 'abacus'"),
-    ],
-)
-def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: str) -> None:
-    result = run("train", *arguments)
-    assert result.exit_code == code
-    assert message in words(result.stderr)
 
 
 @pytest.mark.parametrize(

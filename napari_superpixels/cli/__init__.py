@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from napari_superpixels import __version__
+from napari_superpixels.cli.benchmark import benchmark
+from napari_superpixels.cli.evaluate import evaluate
 from napari_superpixels.cli.models import models
 from napari_superpixels.cli.options import model_name
 from napari_superpixels.cli.segment import segment
+from napari_superpixels.cli.targets import targets
 from napari_superpixels.cli.train import train
 from napari_superpixels.params import SegmentParams
 
@@ -38,6 +41,9 @@ def _main(
 
 
 app.command()(segment)
+app.command()(evaluate)
+app.command()(benchmark)
+app.command()(targets)
 app.command()(train)
 app.add_typer(models, name="models")
 

@@ -20,11 +20,13 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one option per field of SegmentParams, in place of its ``**parameters``.
 
     Each option takes name, type, bounds, choices and help from the field. The command receives None for an option that
-    was not given.
+    was not given. A field that the command declares itself gets no other option.
     """
     signature = inspect.signature(command, eval_str=True)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    generated = [_option(name, field) for name, field in SegmentParams.model_fields.items()]
+    declared = {p.name for p in own}
+    fields = SegmentParams.model_fields.items()
+    generated = [_option(name, field) for name, field in fields if name not in declared]
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     command.__signature__ = signature.replace(parameters=[*own, *generated])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in [*own, *generated]}

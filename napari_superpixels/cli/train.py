@@ -1,126 +1,227 @@
 """``napari-superpixels train``."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.sources import (
+    BsdsOption,
+    CocoOption,
+    ImagesOption,
+    LabelEndingOption,
+    LabelsOption,
+    MasksOption,
+    PartialOption,
+    open_source,
+)
+from napari_superpixels.cli.training_bar import TrainingBar
+from napari_superpixels.errors import SuperpixelsError
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from napari_superpixels.data.sources import DataSource
+    from napari_superpixels.engine.run_folder import RunConfig
 
-    from napari_superpixels.nets.train import TrainConfig, TrainEvent
-
-_SUFFIX = ".safetensors"
-_STEPS_PER_LINE = 100
+_NETWORKS = ("can", "unet", "can-unet", "can24-d7", "can24", "can32")
+_NETWORK, _RECIPE, _MACHINE, _CHECK = "Network", "Recipe", "Computer", "Validation"
 _UNLIMITED_STEPS = 1_000_000
+_DATA_OPTIONS = ("bsds", "coco", "masks", "images", "labels", "label_ending", "partial")
+_RECIPE_OPTIONS = (
+    "steps",
+    "epoch_steps",
+    "batch_size",
+    "crop_size",
+    "learning_rate",
+    "schedule",
+    "tv_weight",
+    "boundary_weight",
+    "patience",
+    "seed",
+)
+
+
+def _option(help_text: str, panel: str, **others: Any) -> Any:
+    return typer.Option(help=help_text, rich_help_panel=panel, **others)
 
 
 def train(
-    bsds: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of BSDS500, with the folders images and groundTruth in it.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.safetensors", help="Model to write.")],
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in DIR after its last epoch; needs no other option.")
+    ] = False,
+    bsds: BsdsOption = None,
+    coco: CocoOption = None,
+    images: ImagesOption = None,
+    labels: LabelsOption = None,
+    masks: MasksOption = None,
+    label_ending: LabelEndingOption = None,
+    partial: PartialOption = False,
+    network: Annotated[
+        str | None, _option(f"Shape of a new network: {', '.join(_NETWORKS)}.", _NETWORK, show_default="unet")
+    ] = None,
+    start: Annotated[
+        str | None, _option("Model to train further, by name or file, instead of a new network.", _NETWORK)
+    ] = None,
+    title: Annotated[str, _option("One line about the model, for lists.", _NETWORK)] = "",
+    recipe: Annotated[
+        Path | None,
+        _option("Settings of the training as JSON, as in config.json of a run under 'train'.", _RECIPE, metavar="FILE"),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of training.", show_default="8000, or as many as --minutes allow")
+        int | None, _option("Steps.", _RECIPE, min=1, show_default="8000, or as many as --minutes allow")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Longest time to train, after the targets are made.")] = None,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the targets here for the next run; they take minutes.")
+    minutes: Annotated[float | None, _option("Longest time to train, after the targets are made.", _RECIPE)] = None,
+    epoch_steps: Annotated[
+        int | None, _option("Steps between two validations.", _RECIPE, min=1, show_default="300")
     ] = None,
-    title: Annotated[str, typer.Option(help="One line about the model, for lists.")] = "Trained on BSDS500",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all chance.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model.")] = False,
+    batch_size: Annotated[int | None, _option("Crops per step.", _RECIPE, min=1, show_default="6")] = None,
+    crop_size: Annotated[int | None, _option("Side of a crop in pixels.", _RECIPE, min=8, show_default="240")] = None,
+    learning_rate: Annotated[float | None, _option("Highest learning rate.", _RECIPE, show_default="0.002")] = None,
+    schedule: Annotated[str | None, _option("How it falls: cosine or step.", _RECIPE, show_default="cosine")] = None,
+    tv_weight: Annotated[
+        float | None, _option("Weight of the total variation.", _RECIPE, min=0, show_default="0")
+    ] = None,
+    boundary_weight: Annotated[
+        float | None, _option("Weight of the boundary's cross-entropy.", _RECIPE, min=0, show_default="0.1")
+    ] = None,
+    patience: Annotated[
+        int | None, _option("Epochs without a better validation after which to stop.", _RECIPE, min=1)
+    ] = None,
+    seed: Annotated[int | None, _option("Seed of all chance.", _RECIPE, min=0, show_default="0")] = None,
+    n_segments: Annotated[
+        int | None,
+        _option("Superpixels of a target, and of an image of the validation.", _CHECK, min=1, show_default="400"),
+    ] = None,
+    superpixel_size: Annotated[
+        float | None, _option("Their average area in pixels instead.", _CHECK, min=1, metavar="AREA")
+    ] = None,
+    validation_share: Annotated[
+        float, _option("Share of the images to validate on; --bsds has a split of its own.", _CHECK, min=0, max=0.9)
+    ] = 0.1,
+    validation_images: Annotated[int, _option("Most images to validate on.", _CHECK, min=1)] = 50,
+    device: Annotated[str, _option("auto, cpu, cuda or mps.", _MACHINE)] = "auto",
+    devices: Annotated[int, _option("Devices of each computer, or processes on the CPU.", _MACHINE, min=1)] = 1,
+    num_nodes: Annotated[int, _option("Computers.", _MACHINE, min=1)] = 1,
+    workers: Annotated[int, _option("Processes of each device that cut crops.", _MACHINE, min=0)] = 0,
+    cache: Annotated[Path | None, _option("Keep the targets here for other runs too.", _MACHINE, metavar="DIR")] = None,
 ) -> None:
-    """Train a network on the photographs of BSDS500.
+    """Train a network to flatten images so that superpixels follow their objects.
 
-    The model is written every few hundred steps, so that Ctrl+C leaves a usable one.
+    DIR receives the configuration, the split of the images, a table and curves of losses and validation, pictures of
+    every epoch, and the models best.safetensors and last.safetensors; give one of them to --model of other commands, or
+    install it with 'models import'.
+
+    After Ctrl+C, or when the computer went down, go on with: train -o DIR --resume
+
+    Several computers: run the same command on each under torchrun or SLURM, with --num-nodes.
     """
-    if output.suffix != _SUFFIX:
-        raise typer.BadParameter(f"{output} does not end with {_SUFFIX}.", param_hint="--output")
-    if output.exists() and not overwrite:
-        raise typer.BadParameter(f"{output} exists; name another file or add --overwrite.", param_hint="--output")
-    if minutes is not None and not minutes > 0:
-        raise typer.BadParameter(f"it is {minutes}; it should be above 0.", param_hint="--minutes")
+    from napari_superpixels.engine.run_folder import RunFolder
+    from napari_superpixels.engine.training import Compute, is_first_process, train_network
+    from napari_superpixels.nets.checkpoint import load_model
 
-    from napari_superpixels.engine.training import train_bsds
-    from napari_superpixels.errors import SuperpixelsError
-    from napari_superpixels.nets.catalogue import ModelCard
-    from napari_superpixels.nets.devices import choose_device
-    from napari_superpixels.nets.train import TrainConfig
-
-    limits = {"time_limit": None if minutes is None else 60 * minutes, "seed": seed}
-    if steps is not None or minutes is not None:
-        limits["steps"] = steps or _UNLIMITED_STEPS
-    config = TrainConfig.model_validate(limits)
     try:
-        with _TrainingBar(config) as bar:
-            events = train_bsds(
-                bsds,
+        config = RunFolder(output).read_config() if resume else _new_config(context.params)
+        source, validation = _open(config.data)
+        with TrainingBar(is_shown=is_first_process()) as bar:
+            result = train_network(
                 output,
+                source,
                 config,
-                card=ModelCard(title=title),
+                validation=validation,
+                start=None if start is None or resume else load_model(start),
+                resume=resume,
+                compute=Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers),
                 cache=cache,
-                device=choose_device(device),
                 on_target=bar.on_target,
+                on_step=bar.on_step,
+                on_epoch=bar.on_epoch,
             )
-            for event in events:
-                bar.on_step(event)
     except KeyboardInterrupt:
-        state = f"The model of the last checkpoint is in {output}." if output.exists() else "No model was written yet."
-        typer.echo(f"Interrupted. {state}", err=True)
+        typer.echo(f"Interrupted. Go on with: napari-superpixels train -o {output} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except (SuperpixelsError, ValueError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"Wrote {output}")
+    if is_first_process():
+        why = "" if result.reason == "complete" else " The validation stopped getting better."
+        typer.echo(f"Done after {result.step} steps.{why} The best model is {result.best}")
 
 
-class _TrainingBar:
-    """Progress of the targets and of the training: bars on a terminal, now and then a line elsewhere."""
+def _new_config(options: dict[str, Any]) -> "RunConfig":
+    """Return what a run is begun with, from the command's options by name."""
+    minutes = options["minutes"]
+    limits: dict[str, Any] = {}
+    if minutes is not None:
+        limits = {"time_limit": 60 * minutes, "steps": options["steps"] or _UNLIMITED_STEPS}
+    segments = _given(options, ("n_segments", "superpixel_size"))
+    return _run_config(
+        options["network"],
+        {
+            "train": {**_read_recipe(options["recipe"]), **_given(options, _RECIPE_OPTIONS), **limits},
+            "targets": segments,
+            "validation": {**segments, "n_images": options["validation_images"]},
+            "card": {"title": options["title"]},
+            "data": {**_given(options, _DATA_OPTIONS), "validation_share": options["validation_share"]},
+        },
+    )
 
-    def __init__(self, config: "TrainConfig") -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._config = config
-        console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
-        self._is_plain = not console.is_terminal
-        self._bar: Progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=self._is_plain,
-        )
-        self._tasks: dict[str, TaskID] = {}
+def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return those of some options that were given, as JSON can hold them."""
+    return {name: _absolute(options[name]) for name in names if options[name] not in (None, [], ())}
 
-    def __enter__(self) -> "_TrainingBar":
-        self._bar.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+def _absolute(value: Any) -> Any:
+    """Return paths so that a resume from another folder finds them."""
+    if isinstance(value, list | tuple):
+        return [_absolute(each) for each in value]
+    return str(value.absolute()) if isinstance(value, Path) else value
 
-    def on_target(self, done: int, total: int) -> None:
-        """Show how many images have their targets."""
-        self._show("Targets", done / total, f"{done} of {total} images", is_line=done == total)
 
-    def on_step(self, event: "TrainEvent") -> None:
-        """Show a step of the training."""
-        share = max(event.step / self._config.steps, event.seconds / (self._config.time_limit or math.inf))
-        state = f"step {event.step} · loss {event.loss:.4f}"
-        self._show("Training", min(share, 1.0), state, is_line=event.last or event.step % _STEPS_PER_LINE == 0)
+def _read_recipe(path: Path | None) -> dict[str, Any]:
+    import json
 
-    def _show(self, name: str, share: float, state: str, *, is_line: bool) -> None:
-        if self._is_plain:
-            if is_line:
-                typer.echo(f"{name}: {state}", err=True)
-            return
-        if name not in self._tasks:
-            self._tasks[name] = self._bar.add_task(name, total=1.0, state="")
-        self._bar.update(self._tasks[name], completed=share, state=state)
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="--recipe") from None
+    if not isinstance(values, dict):
+        raise typer.BadParameter(f"{path} holds no JSON object.", param_hint="--recipe")
+    return values
+
+
+def _run_config(network: str | None, values: dict[str, Any]) -> "RunConfig":
+    from pydantic import ValidationError
+
+    from napari_superpixels.engine.run_folder import RunConfig
+    from napari_superpixels.nets.registry import PRESETS
+
+    if network is not None and network not in PRESETS:
+        raise typer.BadParameter(f"{network!r} is none of {', '.join(PRESETS)}.", param_hint="--network")
+    try:
+        return RunConfig.model_validate({**values, "network": PRESETS[network or "unet"].model_dump()})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+        raise typer.BadParameter(wrong) from None
+
+
+def _open(data: dict[str, Any]) -> "tuple[DataSource, DataSource | float]":
+    """Open the images to learn from, and those to validate on or their share."""
+    paths = {name: Path(data[name]) if name in data else None for name in ("bsds", "coco", "masks", "images")}
+    root = paths["bsds"]
+    source = open_source(
+        bsds=root,
+        coco=paths["coco"],
+        masks=paths["masks"],
+        images=paths["images"],
+        labels=[Path(path) for path in data.get("labels", [])],
+        label_ending=data.get("label_ending"),
+        partial=data.get("partial", False),
+    )
+    if root is not None and (root / "images" / "val").is_dir():
+        return source, open_source(bsds=root, split="val")
+    return source, float(data["validation_share"])

@@ -1,4 +1,4 @@
-"""Writing of labels and overlays: whole files or none, with the recipe inside."""
+"""Label images and overlays as files: written as a whole or not at all, with the recipe inside."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from napari_superpixels.errors import WriteError
+from napari_superpixels.data.images import read_image
+from napari_superpixels.errors import ReadError, WriteError
 from napari_superpixels.files import replacing
 
 #: Entry of the file's metadata that holds the recipe.
@@ -74,6 +75,46 @@ def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
     path = Path(path)
     with replacing(path) as part:
         Image.fromarray(picture).save(part, format="PNG", pnginfo=_png_info({}))
+
+
+def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
+    """Read a label image or a stack of them: TIFF or PNG, whole numbers from 0, one channel.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    ndarray of shape (M, N) or (..., M, N), integer
+        Labels as they are stored; a mask of two values as 0 and 1.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, or holds colours, fractions or negative numbers.
+    """
+    try:
+        file = read_image(path)
+    except ReadError as error:
+        raise ReadError(f"{path}: {error}") from error
+    labels = file.array
+    if file.channel_axis is not None:
+        raise ReadError(
+            f"{path} holds a picture with channels (shape {labels.shape}); expected a label image: one whole number "
+            "for each pixel."
+        )
+    if labels.dtype == bool:
+        return labels.astype(np.uint8)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ReadError(
+            f"{path} holds {labels.dtype} values; labels are whole numbers. Save them as an integer image; is this the "
+            "image itself, or a probability?"
+        )
+    if labels.size and labels.min() < 0:
+        raise ReadError(f"{path} holds the negative label {labels.min()}; renumber its labels from 0 or 1.")
+    return labels
 
 
 def read_metadata(path: str | Path) -> dict[str, Any] | None:

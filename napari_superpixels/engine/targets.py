@@ -1,38 +1,104 @@
-"""Superpixel targets: what a network learns to make of an image, from the image and its ground truth."""
+"""Samples to train on: images with their superpixel targets, made when needed or taken from files."""
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
-from skimage.color import rgb2lab
-from skimage.segmentation import find_boundaries
 
 from napari_superpixels import __version__
-from napari_superpixels.core.slowness import label_slowness
-from napari_superpixels.core.superpixels import grow_superpixels
-from napari_superpixels.data.bsds import list_bsds, read_bsds
-from napari_superpixels.errors import ReadError, WriteError
-from napari_superpixels.nets.train import TrainSample
+from napari_superpixels.core.image import unit_image
+from napari_superpixels.data.sources import DataSource, SourceItem, bsds_source
+from napari_superpixels.data.target_files import Targets, read_targets
+from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
+from napari_superpixels.engine.target_runs import run_targets, target_path
+from napari_superpixels.errors import ImageError, ReadError
+from napari_superpixels.nets.samples import TrainSample
+
+__all__ = ["StoredSamples", "TargetConfig", "load_bsds_samples", "load_samples", "make_sample"]
 
 
-class TargetConfig(BaseModel):
-    """How ground truth becomes superpixel targets; immutable, and written into the model file."""
+def make_sample(
+    pixels: NDArray[Any],
+    ground_truths: Sequence[NDArray[np.integer[Any]]],
+    config: TargetConfig | None = None,
+    *,
+    channel_axis: int | None = None,
+    rgb: bool | None = None,
+) -> TrainSample:
+    """Grow superpixels that no annotator's borders cross, and fill them with the image's mean colour.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The parameters, and the errors, are those of :func:`napari_superpixels.engine.target_growth.grow_targets`.
 
-    n_segments: int = Field(400, ge=1)
-    """Superpixels per image and annotator; more where the ground truth has more connected parts."""
-    color_weight: float = Field(0.1, ge=0)
-    """Colour weight of the quadratic slowness law."""
-    refine_start: float = Field(0.6, gt=0, le=1)
-    """Share of the superpixels that start on an even grid."""
-    refine_rounds: int = Field(4, ge=0)
-    """Rounds that add the others."""
+    Returns
+    -------
+    TrainSample
+        One target per annotator, and the share of annotators who drew a border at each pixel.
+    """
+    image, targets = grow_targets(pixels, ground_truths, config, channel_axis=channel_axis, rgb=rgb)
+    return _sample(image, targets)
+
+
+def load_samples(
+    source: DataSource,
+    config: TargetConfig | None = None,
+    *,
+    cache: str | Path | None = None,
+    workers: int | None = 1,
+    lazy: bool = False,
+    on_sample: Callable[[int, int], None] | None = None,
+) -> Sequence[TrainSample]:
+    """Read a data set and grow its targets, or take them from the cache.
+
+    Parameters
+    ----------
+    source : DataSource
+        The images with their ground truth.
+    config : TargetConfig, optional
+        How the targets are grown.
+    cache : str or pathlib.Path, optional
+        Folder of targets, as ``napari-superpixels targets`` writes it; what it lacks is added.
+    workers : int, optional
+        Processes that grow what the cache lacks; see :func:`napari_superpixels.engine.target_runs.run_targets`.
+    lazy : bool
+        Whether samples are read from the cache each time they are indexed, for data sets that do not fit into memory.
+    on_sample : callable, optional
+        Called with the number of images that are ready and their total.
+
+    Returns
+    -------
+    sequence of TrainSample
+        In the order of the source.
+
+    Raises
+    ------
+    ValueError
+        If `lazy` without a cache.
+    ReadError
+        If an image, its ground truth or a cached target cannot be read; the message names the image.
+    WriteError
+        If a target cannot be written.
+    """
+    config = config or TargetConfig()
+    if cache is None:
+        if lazy:
+            raise ValueError("lazy samples need a cache to be read from; name a folder")
+        samples = []
+        for item in source:
+            samples.append(_make_from(item, config))
+            if on_sample is not None:
+                on_sample(len(samples), len(source))
+        return samples
+    for n_done, result in enumerate(run_targets(source, cache, config, workers=workers), start=1):
+        if result.status == "failed":
+            raise ReadError(_named(result.name, result.error))
+        if on_sample is not None:
+            on_sample(n_done, len(source))
+    stored = StoredSamples(tuple((item, target_path(cache, item.name)) for item in source))
+    return stored if lazy else list(stored)
 
 
 def load_bsds_samples(
@@ -45,141 +111,62 @@ def load_bsds_samples(
 ) -> list[TrainSample]:
     """Read a split of BSDS500 and grow its targets, or take them from the cache.
 
-    Parameters
-    ----------
-    bsds : str or pathlib.Path
-        Folder of the data set.
-    split : str
-        ``"train"`` or ``"val"``.
-    config : TargetConfig, optional
-        How the targets are grown.
-    cache : str or pathlib.Path, optional
-        Folder of cached targets; made if missing.
-    on_sample : callable, optional
-        Called with the number of images that are ready and their total.
-
-    Returns
-    -------
-    list of TrainSample
-        In the order of the images' names.
-
-    Raises
-    ------
-    ReadError
-        If the data set or a cached target cannot be read.
-    WriteError
-        If a target cannot be written.
+    This is :func:`load_samples` with a cache that keeps a folder for each configuration and split.
     """
-    config = config or TargetConfig()
-    names = list_bsds(bsds, split)
-    samples = []
-    for name in names:
-        sample = read_bsds(bsds, split, name)
-        path = None if cache is None else Path(cache) / f"bsds-{_digest(config)}" / split / f"{name}.npz"
-        if path is not None and path.is_file():
-            samples.append(_read_targets(path, sample.image))
-        else:
-            samples.append(make_sample(sample.image, sample.ground_truths, config))
-            if path is not None:
-                _write_targets(path, samples[-1])
-        if on_sample is not None:
-            on_sample(len(samples), len(names))
-    return samples
+    folder = None if cache is None else Path(cache) / f"bsds-{_digest(config or TargetConfig())}" / split
+    return list(load_samples(bsds_source(bsds, split), config, cache=folder, on_sample=on_sample))
 
 
-def make_sample(
-    image: NDArray[np.uint8], ground_truths: Sequence[NDArray[np.integer[Any]]], config: TargetConfig | None = None
-) -> TrainSample:
-    """Grow superpixels that no annotator's borders cross, and fill them with the image's mean colour.
+@dataclass(frozen=True, slots=True)
+class StoredSamples(Sequence[TrainSample]):
+    """Samples whose images and targets are read each time that they are asked for; can be pickled."""
 
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image.
-    ground_truths : sequence of ndarray of shape (H, W), integer
-        One label map per annotator; at least one.
-    config : TargetConfig, optional
-        How the superpixels are grown.
+    parts: tuple[tuple[SourceItem, Path], ...]
+    """Image and file of targets of each sample."""
 
-    Returns
-    -------
-    TrainSample
-        One target per annotator, and the share of annotators who drew a border at each pixel.
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.parts)
 
-    Raises
-    ------
-    ValueError
-        If there is no ground truth or one has another shape than the image.
-    """
-    config = config or TargetConfig()
-    if not ground_truths:
-        raise ValueError("a target needs at least one ground truth, received none")
-    for ground_truth in ground_truths:
-        if ground_truth.shape != image.shape[:2]:
-            raise ValueError(f"ground truth of shape {ground_truth.shape} does not fit an image of {image.shape[:2]}")
-    features = rgb2lab(image).astype(np.float32)  # (H, W, 3)
-    labels = tuple(_grow(features, ground_truth, config) for ground_truth in ground_truths)
-    colors = tuple(_mean_colors(image, target) for target in labels)
-    votes = np.zeros(image.shape[:2], np.float32)
-    for ground_truth in ground_truths:
-        votes += find_boundaries(ground_truth, mode="thick")
-    boundary = np.round(votes * (255.0 / len(ground_truths))).astype(np.uint8)
-    return TrainSample(image, labels, colors, boundary)
+    @overload
+    def __getitem__(self, index: int) -> TrainSample: ...
+    @overload
+    def __getitem__(self, index: slice) -> "StoredSamples": ...
+    def __getitem__(self, index: int | slice) -> "TrainSample | StoredSamples":
+        """Read one sample, or return some of them unread.
+
+        Raises
+        ------
+        ReadError
+            If the image or its targets cannot be read, or do not fit each other.
+        """
+        if isinstance(index, slice):
+            return StoredSamples(self.parts[index])
+        item, path = self.parts[index]
+        read = item.read()
+        image = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb).pixels
+        targets = read_targets(path)
+        if targets.boundary.shape != image.shape[:2]:
+            raise ReadError(f"The targets {path} belong to another image than {item.name}; delete them.")
+        return _sample(np.round(image * 255).astype(np.uint8), targets)
 
 
-def _grow(
-    features: NDArray[np.float32], ground_truth: NDArray[np.integer[Any]], config: TargetConfig
-) -> NDArray[np.integer[Any]]:
-    """Return superpixels (H, W) inside the ground truth's regions, in the smallest integer type."""
-    zones = ground_truth.astype(np.int32) - (int(ground_truth.min()) - 1)  # zone 0 would be a barrier
-    slowness = label_slowness(features, "quadratic", color_weight=config.color_weight, zones=zones)
-    grown = grow_superpixels(
-        slowness,
-        min(config.n_segments, ground_truth.size),
-        refine_start=config.refine_start,
-        refine_rounds=config.refine_rounds,
-    )
-    return grown.labels.astype(np.min_scalar_type(int(grown.labels.max())))
+def _sample(image: NDArray[np.uint8], targets: Targets) -> TrainSample:
+    return TrainSample(image=image, labels=targets.labels, colors=targets.colors, boundary=targets.boundary)
 
 
-def _mean_colors(image: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """Return the mean colour of each label in [0, 1], shape (labels + 1, 3)."""
-    flat = labels.ravel()
-    counts = np.maximum(np.bincount(flat), 1)
-    sums = np.stack([np.bincount(flat, image[..., channel].ravel()) for channel in range(3)], axis=1)
-    return (sums / (255.0 * counts[:, None])).astype(np.float32)
+def _make_from(item: SourceItem, config: TargetConfig) -> TrainSample:
+    try:
+        read = item.read()
+        return make_sample(read.pixels, read.ground_truths, config, channel_axis=read.channel_axis, rgb=read.rgb)
+    except (ReadError, ImageError, ValueError) as error:
+        raise ReadError(_named(item.name, str(error))) from error
+
+
+def _named(name: str, error: str) -> str:
+    return error if name in error else f"{name}: {error}"
 
 
 def _digest(config: TargetConfig) -> str:
-    """Return a short name of everything that a target depends on beside its image."""
+    """Return a short name of a configuration and this version."""
     return hashlib.sha256(f"{__version__} {config.model_dump_json()}".encode()).hexdigest()[:12]
-
-
-def _write_targets(path: Path, sample: TrainSample) -> None:
-    arrays: dict[str, NDArray[Any]] = {"boundary": sample.boundary}
-    for i, (labels, colors) in enumerate(zip(sample.labels, sample.colors, strict=True)):
-        arrays |= {f"labels{i}": labels, f"colors{i}": colors}
-    part = path.with_name(f".{path.stem}.part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            np.savez_compressed(part, allow_pickle=False, **arrays)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"The target cannot be written to {path}: {error.strerror or error}.") from error
-
-
-def _read_targets(path: Path, image: NDArray[np.uint8]) -> TrainSample:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            count = (len(arrays.files) - 1) // 2
-            labels = tuple(arrays[f"labels{i}"] for i in range(count))
-            colors = tuple(arrays[f"colors{i}"] for i in range(count))
-            sample = TrainSample(image, labels, colors, arrays["boundary"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ReadError(f"The cached target {path} is damaged ({error}); delete it.") from error
-    if any(array.shape != image.shape[:2] for array in (sample.boundary, *sample.labels)):
-        raise ReadError(f"The cached target {path} belongs to another image; delete it.")
-    return sample

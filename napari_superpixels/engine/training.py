@@ -1,103 +1,253 @@
-"""Training of a network on a data set."""
+"""Training of a network on a data set, in a folder that keeps everything about the run."""
 
+import contextlib
 import copy
+import logging
+import os
+import signal
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import torch
+import lightning.pytorch as pl
+import numpy as np
 
-from napari_superpixels.engine.targets import TargetConfig, load_bsds_samples
-from napari_superpixels.nets.can import CAN, CANConfig
-from napari_superpixels.nets.catalogue import ModelCard
-from napari_superpixels.nets.checkpoint import Model, save_model
-from napari_superpixels.nets.train import TrainConfig, TrainEvent, train
+from napari_superpixels.data.sources import DataSource, listed
+from napari_superpixels.engine.epochs import EpochEvent, EpochKeeper
+from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
+from napari_superpixels.engine.targets import load_samples
+from napari_superpixels.engine.validation import choose_items
+from napari_superpixels.errors import TrainingError
+from napari_superpixels.nets.checkpoint import Model
+from napari_superpixels.nets.crops import CropDataModule
+from napari_superpixels.nets.devices import choose_device
+from napari_superpixels.nets.registry import Network, build_network
+from napari_superpixels.nets.train import TrainEvent
+from napari_superpixels.nets.train_module import TrainModule
+from napari_superpixels.nets.train_state import Progress, TrainState, load_state
 
-#: Data set and terms, for the card of a model trained on it.
+#: Data set and terms, for the card of a model trained on BSDS500.
 BSDS_TERMS = (
     "BSDS500 (Berkeley Segmentation Data Set), training split: 200 images with all annotators "
     "(Arbelaez, Maire, Fowlkes, Malik, TPAMI 2011); for non-commercial research and education."
 )
+_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+#: Images up to which targets are kept in memory; BSDS500 takes 0.4 GB.
+_MOST_IN_MEMORY = 500
 
 
-def train_bsds(
-    bsds: str | Path,
-    out: str | Path,
-    config: TrainConfig | None = None,
-    *,
-    network: CANConfig | None = None,
-    start: Model | None = None,
-    targets: TargetConfig | None = None,
-    card: ModelCard | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    on_target: Callable[[int, int], None] | None = None,
-) -> Iterator[TrainEvent]:
-    """Train a network on the training split of BSDS500, yielding after every step.
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """What a run uses of the computer; it does not change the crops."""
 
-    The model file is written at every checkpoint and at the end, so that a run that is interrupted leaves a usable
-    model.
+    device: str = "auto"
+    """"auto", "cpu", "cuda" or "mps"."""
+    devices: int = 1
+    """Devices of each node; on the CPU as many processes."""
+    num_nodes: int = 1
+    """Computers that train together."""
+    workers: int = 0
+    """Processes of each device that cut crops; 0 cuts them in the training process."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a training run ended."""
+
+    step: int
+    """Steps done."""
+    reason: Literal["complete", "patience"]
+    """Whether all steps, or the time, were used, or the validation stopped getting better."""
+    best: Path
+    """Model with the best validation."""
+
+
+def split_source(source: DataSource, share: float, seed: int) -> Split:
+    """Put some images of a data set aside for validation, at random.
 
     Parameters
     ----------
-    bsds : str or pathlib.Path
-        Folder of the data set, with ``images`` and ``groundTruth``.
-    out : str or pathlib.Path
-        Model file to write.
-    config : TrainConfig, optional
-        Recipe of the training.
-    network : CANConfig, optional
-        Shape of a new network.
+    source : DataSource
+        The images.
+    share : float
+        Share that validates, from 0 to below 1; at least one image if it is above 0 and there are two.
+    seed : int
+        Decides which.
+    """
+    names = [item.name for item in source]
+    count = min(max(round(share * len(names)), int(share > 0)), len(names) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(len(names))[:count].tolist())
+    return Split(
+        train=tuple(name for i, name in enumerate(names) if i not in chosen),
+        validation=tuple(name for i, name in enumerate(names) if i in chosen),
+    )
+
+
+def train_network(
+    folder: str | Path,
+    source: DataSource,
+    config: RunConfig | None = None,
+    *,
+    validation: DataSource | float = 0.1,
+    start: Model | None = None,
+    resume: bool = False,
+    compute: Compute | None = None,
+    cache: str | Path | None = None,
+    on_target: Callable[[int, int], None] | None = None,
+    on_step: Callable[[TrainEvent], None] | None = None,
+    on_epoch: Callable[[EpochEvent], None] | None = None,
+) -> RunResult:
+    """Train a network and keep the run in a folder.
+
+    The folder receives the configuration, the frozen split, the table of measures, curves, pictures of every epoch, the
+    models of the best and the last epoch with their card, and the state that a resume goes on from. On a CPU a resumed
+    run ends with the weights of one that was never interrupted, if its length is given in steps.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Folder of the run.
+    source : DataSource
+        Images with ground truth.
+    config : RunConfig, optional
+        Network and recipe; when resuming, those of the folder are taken.
+    validation : DataSource or float
+        Images to validate on, or the share of `source` that is put aside for it.
     start : Model, optional
         Model to train further, instead of a new network; itself left as it is.
-    targets : TargetConfig, optional
-        How superpixel targets are grown.
-    card : ModelCard, optional
-        Title and text of the model; data, recipe and losses are filled in.
+    resume : bool
+        Whether to go on with the run in the folder, after its last complete epoch.
+    compute : Compute, optional
+        Devices.
     cache : str or pathlib.Path, optional
-        Folder that keeps the targets, which take minutes to grow, for the next run.
-    device : str
-        Torch device to train on.
+        Folder that keeps the targets, for other runs too; one inside `folder` by default.
     on_target : callable, optional
-        Called with the number of images that are ready and their total.
+        Called with the number of images whose targets are ready and their total.
+    on_step, on_epoch : callable, optional
+        Called after every step and every epoch.
 
-    Yields
-    ------
-    TrainEvent
-        One per step.
+    Returns
+    -------
+    RunResult
+        How it ended.
 
     Raises
     ------
-    ValueError
-        If both ``network`` and ``start`` are given, or the network is not one from RGB to RGB.
+    TrainingError
+        If the folder holds a run already, the split does not fit the data set, or the loss stops being finite.
     ReadError
-        If the data set or a cached target cannot be read.
+        If an image, its ground truth or its targets cannot be read.
     WriteError
-        If the model or a target cannot be written.
+        If a file cannot be written; what was saved before stays.
+    CheckpointError
+        If the state of the run is damaged.
     """
-    if network is not None and start is not None:
-        raise ValueError("give either the shape of a new network or a model to start from, not both")
-    config, targets = config or TrainConfig(), targets or TargetConfig()
-    samples = load_bsds_samples(bsds, "train", targets, cache=cache, on_sample=on_target)
-    model = _new_network(network or CANConfig(), config.seed) if start is None else copy.deepcopy(start.network)
-    averaged = copy.deepcopy(model)
-    model.requires_grad_(True)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    card = (card or ModelCard(title="Trained on BSDS500")).model_copy(update={"training_data": BSDS_TERMS})
+    run, compute = RunFolder(Path(folder)), compute or Compute()
+    if resume:
+        config, split = run.read_config(), run.read_split()
+        state: TrainState | None = load_state(run.state)
+    else:
+        config, state = config or RunConfig(), None
+        if start is not None:
+            config = config.model_copy(update={"network": start.config, "start": start.sha256})
+        if source.kind == "bsds" and not config.card.training_data:
+            card = config.card.model_copy(update={"training_data": BSDS_TERMS})
+            config = config.model_copy(update={"card": card})
+        split = _split(source, validation, config.train.seed)
+        if is_first_process():
+            run.create(config, split)
+    training, measured = _parts(source, validation, split)
+    network = _network(config, start)
+    samples = load_samples(
+        training, config.targets, cache=cache or run.targets, lazy=len(training) > _MOST_IN_MEMORY, on_sample=on_target
+    )
+    items = [] if measured is None else choose_items(measured, config.validation)
+    keeper = EpochKeeper(run, config, items, Progress() if state is None else state.progress, on_epoch)
 
-    def save(step: int, weights: dict[str, torch.Tensor]) -> None:
-        averaged.load_state_dict(weights)
-        recipe = {
-            "train": config.model_dump(mode="json"),
-            "targets": targets.model_dump(mode="json"),
-            "start": None if start is None else start.sha256,
-            "steps": step,
-        }
-        save_model(out, averaged, card.model_copy(update={"recipe": recipe}))
+    def report(event: TrainEvent) -> None:
+        keeper.on_step(event)
+        if on_step is not None:
+            on_step(event)
 
-    yield from train(model, samples, config, device=device, on_checkpoint=save)
+    module = TrainModule(network, config.train, state, report)
+    if module.step < config.train.steps:
+        _fit(module, CropDataModule(samples, config.train, compute.workers), keeper, compute)
+    return RunResult(module.step, "patience" if keeper.out_of_patience else "complete", run.best)
 
 
-def _new_network(config: CANConfig, seed: int) -> CAN:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return CAN(config)
+def _split(source: DataSource, validation: DataSource | float, seed: int) -> Split:
+    if isinstance(validation, DataSource):
+        train, measured = (tuple(item.name for item in part) for part in (source, validation))
+        return Split(train=train, validation=measured)
+    return split_source(source, validation, seed)
+
+
+def _parts(source: DataSource, validation: DataSource | float, split: Split) -> tuple[DataSource, DataSource | None]:
+    """Return the images that train and those that validate, as the split has them."""
+    holder = validation if isinstance(validation, DataSource) else source
+    for part, names in ((source, split.train), (holder, split.validation)):
+        missing = sorted(set(names) - {item.name for item in part})
+        if missing:
+            raise TrainingError(f"The data set lacks {listed(missing)}, on which the run was begun; bring it back.")
+    return source.subset(split.train), holder.subset(split.validation) if split.validation else None
+
+
+def _network(config: RunConfig, start: Model | None) -> Network:
+    if (config.network.in_channels, config.network.out_channels) != (3, 3):
+        raise ValueError(f"training needs a network from RGB to RGB, received {config.network!r}")
+    return build_network(config.network, config.train.seed) if start is None else copy.deepcopy(start.network)
+
+
+def is_first_process() -> bool:
+    """Return whether this is not one of the processes that share the work of a first one."""
+    return all(int(os.environ.get(name, 0)) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "RANK", "SLURM_PROCID"))
+
+
+def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute) -> None:
+    device = choose_device(compute.device)
+    config = module.config
+    previous = signal.getsignal(signal.SIGINT)
+    with _quiet():
+        trainer = pl.Trainer(
+            accelerator=_ACCELERATORS[device],
+            devices=compute.devices,
+            num_nodes=compute.num_nodes,
+            strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
+            precision="bf16-mixed" if device == "cuda" else "32-true",
+            max_epochs=-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps,
+            gradient_clip_val=config.gradient_clip,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            callbacks=[keeper],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit:
+            # Lightning turns Ctrl+C into an exit, and leaves the next Ctrl+C without effect.
+            signal.signal(signal.SIGINT, previous)
+            if keeper.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from advertising, and from warning of what is meant or its own."""
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+            warnings.filterwarnings("ignore", ".*does not have many workers")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -131,10 +131,9 @@ class ResultStore:
         self._found: dict[str, Result] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-            self._file = path.open("a", encoding="utf-8")
-            if lines:
-                self._file.write("\n")  # ends a line that was cut off
+            with path.open("a+", encoding="utf-8", errors="replace") as file:
+                file.seek(0)
+                lines = file.read().splitlines()
         except OSError as error:
             raise _unusable(path, error) from error
         for line in lines:
@@ -166,19 +165,14 @@ class ResultStore:
         }
         with self._lock:
             try:
-                self._file.write(json.dumps(entry) + "\n")
-                self._file.flush()
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write("\n" + json.dumps(entry))  # the line before may be cut off
             except OSError as error:
                 raise _unusable(self._path, error) from error
             self._found[key] = result
 
-    def close(self) -> None:
-        """Close the file, which stays for the next time."""
-        self._file.close()
-
     def remove(self) -> None:
-        """Close the file and remove it."""
-        self._file.close()
+        """Remove the file."""
         self._path.unlink(missing_ok=True)
 
     def _read(self, line: str) -> None:

@@ -5,7 +5,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -95,7 +95,7 @@ def evaluate_methods(
     tolerance: int = 2,
     store: ResultStore | None = None,
     workers: int | None = None,
-) -> Iterator[Result | Failure]:
+) -> Generator[Result | Failure, None, None]:
     """Run each method on each image with each number of superpixels, and measure.
 
     Parameters
@@ -138,13 +138,24 @@ def evaluate_methods(
         pool.shutdown(cancel_futures=True)
 
 
-def color_values(image: AnnotatedImage) -> npt.NDArray[Any]:
-    """Return an image's values with the channels last and without transparency, for explained variation."""
-    pixels = image.pixels
-    if image.channel_axis is not None:
-        pixels = np.moveaxis(pixels, image.channel_axis, -1)
-    has_alpha = image.rgb is not False and image.channel_axis in (None, image.pixels.ndim - 1, -1)
-    return pixels[..., :3] if has_alpha and pixels.ndim == 3 and pixels.shape[-1] == 4 else pixels
+def color_values(
+    pixels: npt.NDArray[Any], channel_axis: int | None = None, rgb: bool | None = None
+) -> npt.NDArray[Any]:
+    """Return pixels with the channels last and without transparency, for explained variation.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        (M, N) or (P, M, N), with channels along `channel_axis` or, where that is None, perhaps RGB(A) last.
+    channel_axis : int, optional
+        Axis of the channels.
+    rgb : bool, optional
+        Whether the last axis holds RGB(A); None guesses from the shape.
+    """
+    if channel_axis is not None:
+        pixels = np.moveaxis(pixels, channel_axis, -1)
+    is_color = rgb or (rgb is None and channel_axis is None and pixels.ndim == 3)
+    return pixels[..., :3] if is_color and pixels.shape[-1] == 4 else pixels
 
 
 def _measure_image(
@@ -180,5 +191,6 @@ def _measure(image: AnnotatedImage, method: Method, number: int | None, toleranc
     start = time.perf_counter()
     labels = method.segment(image, number)
     seconds = time.perf_counter() - start
-    metrics = evaluate(labels, image.ground_truths, color_values(image), tolerance)
+    values = color_values(image.pixels, image.channel_axis, image.rgb)
+    metrics = evaluate(labels, image.ground_truths, values, tolerance)
     return Result(method.name, image.name, number, metrics, seconds)

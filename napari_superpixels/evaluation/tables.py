@@ -36,19 +36,28 @@ MEASURES: dict[str, Measure] = {
     "K": Measure("n_superpixels", "Superpixels", None),
     "BR": Measure("boundary_recall", "Boundary recall"),
     "BP": Measure("boundary_precision", "Boundary precision"),
-    "UE": Measure("undersegmentation_error", "Undersegmentation error, 1 − ASA", False),
-    "UE_NP": Measure("undersegmentation_error_np", "Undersegmentation error, Neubert & Protzel", False),
+    "UE": Measure("undersegmentation_error", "Undersegmentation error", False),
+    "UE_NP": Measure("undersegmentation_error_np", "Undersegmentation error (NP)", False),
     "ASA": Measure("achievable_segmentation_accuracy", "Achievable segmentation accuracy"),
     "EV": Measure("explained_variation", "Explained variation"),
-    "CO": Measure("compactness", "Compactness, by pixel edges"),
-    "CO_px": Measure("compactness_px", "Compactness, by boundary pixels"),
+    "CO": Measure("compactness", "Compactness"),
+    "CO_px": Measure("compactness_px", "Compactness, boundary pixels"),
+    "SRC": Measure("shape_regularity", "Shape regularity"),
+    "SMF": Measure("smooth_matching", "Likeness of shapes"),
+    "GR": Measure("global_regularity", "Global regularity"),
+    "CV": Measure("size_spread", "Spread of sizes", False),
     "CD": Measure("contour_density", "Contour density", None),
     "pieces": Measure("n_components", "Connected pieces", None),
-    "BR worst": Measure("worst_boundary_recall", "Boundary recall, worst annotator"),
-    "UE worst": Measure("worst_undersegmentation_error", "Undersegmentation error, worst annotator", False),
+    "split": Measure("n_split", "Superpixels in several pieces", False),
+    "BR worst": Measure("worst_boundary_recall", "Worst annotator"),
+    "BP worst": Measure("worst_boundary_precision", "Worst annotator"),
+    "UE worst": Measure("worst_undersegmentation_error", "Worst annotator", False),
+    "UE_NP worst": Measure("worst_undersegmentation_error_np", "Worst annotator", False),
+    "ASA worst": Measure("worst_achievable_segmentation_accuracy", "Worst annotator"),
 }
+_WORST = " worst"
 #: The measures that a table shows where nothing else is asked for.
-TABLE_MEASURES = ("K", "BR", "BP", "UE", "UE_NP", "EV", "CO", "CO_px", "CD", "pieces")
+TABLE_MEASURES = ("K", "BR", "BP", "UE", "UE_NP", "EV", "CO", "CO_px", "GR", "CD", "pieces")
 
 
 def summary_table(summaries: Sequence[Summary], measures: Sequence[str] = TABLE_MEASURES) -> Table:
@@ -72,6 +81,37 @@ def summary_table(summaries: Sequence[Summary], measures: Sequence[str] = TABLE_
     return table
 
 
+def measure_table(summaries: Sequence[Summary], measures: Sequence[str] = tuple(MEASURES)) -> Table:
+    """Return a table of one method, with a row per measure and a column per number of superpixels.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        From :func:`napari_superpixels.evaluation.results.summarize`.
+    measures : sequence of str
+        Keys of :data:`MEASURES`. Those that are undefined everywhere are left out, and the worst annotator's where
+        there is one annotator.
+    """
+    table = Table()
+    table.add_column("", no_wrap=True)
+    table.add_column("measure")
+    for summary in summaries:
+        asked = summary.method if summary.n_segments is None else f"K = {summary.n_segments}"
+        table.add_column(asked, justify="right", no_wrap=True)
+    for name in measures:
+        values = _row(summaries, name)
+        is_told = _WORST in name and values == _row(summaries, name.removesuffix(_WORST))
+        if not is_told and not all(map(math.isnan, values)):
+            measure = MEASURES[name]
+            arrow = {True: " ↑", False: " ↓", None: ""}[measure.higher_is_better]
+            table.add_row(name, measure.title + arrow, *map(_shown, values))
+    return table
+
+
+def _row(summaries: Sequence[Summary], name: str) -> list[float]:
+    return [summary.means[MEASURES[name].field] for summary in summaries]
+
+
 def write_csv(path: str | Path, results: Iterable[Result], methods: Mapping[str, Mapping[str, JsonValue]]) -> None:
     """Write one row per method, number of superpixels and image, all measures in full.
 
@@ -88,7 +128,7 @@ def write_csv(path: str | Path, results: Iterable[Result], methods: Mapping[str,
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["method", "n_segments", "image", *measures, "parameters", "versions"])
-        for result in _ordered(results):
+        for result in ordered(results):
             values = [_plain(value) for value in asdict(result.metrics).values()]
             settings = json.dumps(methods[result.method], sort_keys=True)
             writer.writerow([result.method, result.n_segments, result.case, *values, settings, versions])
@@ -118,7 +158,7 @@ def write_json(
     WriteError
         If the file cannot be written.
     """
-    rows = _ordered(results)
+    rows = ordered(results)
     document = {
         "schema": SCHEMA,
         "versions": library_versions(),
@@ -147,7 +187,7 @@ def write_json(
         part.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _ordered(results: Iterable[Result]) -> list[Result]:
+def ordered(results: Iterable[Result]) -> list[Result]:
     """Return the results by method, in the order of the first of each, then by number and image."""
     rows = list(results)
     rank = {method: i for i, method in enumerate(dict.fromkeys(row.method for row in rows))}

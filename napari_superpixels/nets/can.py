@@ -4,79 +4,37 @@ Source: Q. Chen, J. Xu, V. Koltun, "Fast Image Processing with Fully-Convolution
 arXiv:1709.00643.
 """
 
-from typing import Annotated, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
-_Dilation = Annotated[int, Field(ge=1, le=512)]
+from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningConfig
 
 
-class CANConfig(BaseModel):
+class CANConfig(FlatteningConfig):
     """Shape of a :class:`CAN`; immutable, and stored in the header of every model file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal[1] = 1
-    """Version of this description, raised when a field changes its meaning."""
-    in_channels: int = Field(3, ge=1, le=64)
-    """Channels of the input."""
-    out_channels: int = Field(3, ge=1, le=64)
-    """Channels of the flattened image."""
+    architecture: Literal["can"] = "can"
+    """Name of the architecture."""
     width: int = Field(24, ge=1, le=512)
     """Feature maps of each hidden layer."""
-    dilations: tuple[_Dilation, ...] = Field((1, 2, 4, 8, 16, 32, 1), min_length=1, max_length=32)
+    dilations: tuple[Dilation, ...] = Field((1, 2, 4, 8, 16, 32, 1), min_length=1, max_length=32)
     """Dilation of each 3x3 convolution; their number is the depth."""
-    boundary_head: bool = True
-    """Whether a boundary logit follows the flattened channels."""
-    negative_slope: float = Field(0.2, ge=0.0, le=1.0)
-    """Slope of the leaky rectifier for negative values."""
 
     @model_validator(mode="after")
     def _check_width(self) -> Self:
-        if self.out_channels > self.in_channels or self.in_channels > self.width:
+        if self.in_channels > self.width:
             raise ValueError(
-                f"the identity initialisation needs out_channels <= in_channels <= width, received "
-                f"{self.out_channels}, {self.in_channels} and {self.width}"
+                f"the identity initialisation needs in_channels <= width; received {self.in_channels} and {self.width}"
             )
         return self
-
-    @property
-    def total_channels(self) -> int:
-        """Channels of the output: the flattened image, then the boundary logit if there is one."""
-        return self.out_channels + int(self.boundary_head)
 
     @property
     def receptive_radius(self) -> int:
         """Distance in pixels beyond which the input has no influence on an output pixel."""
         return sum(self.dilations)
-
-
-class AdaptiveNorm(nn.Module):
-    """Adaptive normalisation a * x + b * BN(x) with one learned a and b for the layer (a = 1, b = 0 at the start).
-
-    Parameters
-    ----------
-    channels : int
-        Number of feature maps.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.a = nn.Parameter(torch.ones(()))
-        self.b = nn.Parameter(torch.zeros(()))
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise feature maps of shape (N, C, H, W)."""
-        norm = self.norm
-        # b goes into BN's own scale and shift: one pass over the maps less than b * BN(x), forwards and backwards.
-        normalised = functional.batch_norm(
-            x, norm.running_mean, norm.running_var, self.b * norm.weight, self.b * norm.bias, training=self.training
-        )  # (N, C, H, W)
-        return torch.addcmul(normalised, x, self.a)
 
 
 class CAN(nn.Module):

@@ -59,30 +59,50 @@ class ModelHeader(BaseModel):
     """Description of the model."""
 
 
-def user_models_folder() -> Path:
-    """Return the folder of the user's own models, which need not exist yet."""
-    override = os.environ.get(MODELS_VARIABLE)
+def user_models_folder(folder: str | Path | None = None) -> Path:
+    """Return the folder of the user's own models, which need not exist yet.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path, optional
+        The folder, where it is known; else the variable :data:`MODELS_VARIABLE` of the environment, then the usual
+        place for data of the user's programs decide.
+    """
+    override = folder or os.environ.get(MODELS_VARIABLE)
     return Path(override) if override else platformdirs.user_data_path("napari-superpixels", appauthor=False) / "models"
 
 
-def available_models() -> dict[str, Path]:
-    """Return every installed model's file by name, sorted; a user's model hides a shipped one of the same name."""
+def available_models(folder: str | Path | None = None) -> dict[str, Path]:
+    """Return every installed model's file by name, sorted; a user's model hides a shipped one of the same name.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path, optional
+        Folder of the user's models, as in :func:`user_models_folder`.
+    """
     models: dict[str, Path] = {}
-    for folder in (resource_path("models"), user_models_folder()):
-        if folder.is_dir():
-            models.update({path.stem: path for path in folder.glob(f"*{MODEL_SUFFIX}")})
+    for place in (resource_path("models"), user_models_folder(folder)):
+        if place.is_dir():
+            models.update({path.stem: path for path in place.glob(f"*{MODEL_SUFFIX}")})
     return dict(sorted(models.items()))
 
 
-def find_model(name_or_path: str | Path) -> Path:
+def find_model(name_or_path: str | Path, folder: str | Path | None = None) -> Path:
     """Return the file of an installed model, or the path given if it is a file.
+
+    Parameters
+    ----------
+    name_or_path : str or pathlib.Path
+        Name of a model, or its file.
+    folder : str or pathlib.Path, optional
+        Folder of the user's models, as in :func:`user_models_folder`.
 
     Raises
     ------
     ModelNotFoundError
         If there is neither.
     """
-    models = available_models()
+    models = available_models(folder)
     if str(name_or_path) in models:
         return models[str(name_or_path)]
     path = Path(name_or_path)

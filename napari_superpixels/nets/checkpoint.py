@@ -1,7 +1,6 @@
 """Saving and loading of models: weights as safetensors with a JSON header. Nothing is ever unpickled."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,17 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from napari_superpixels import __version__
-from napari_superpixels.errors import CheckpointError, WriteError
-from napari_superpixels.nets.can import CAN, CANConfig
+from napari_superpixels.errors import CheckpointError
+from napari_superpixels.files import replacing
 from napari_superpixels.nets.catalogue import HEADER_KEY, ModelCard, ModelHeader, find_model, read_header
-from napari_superpixels.nets.folding import FoldedCAN, fold
-
-_ARCHITECTURE = "can"
+from napari_superpixels.nets.folding import FoldedNetwork, fold
+from napari_superpixels.nets.registry import (
+    ARCHITECTURES,
+    Network,
+    NetworkConfig,
+    build_network,
+    parse_network_config,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,24 +32,24 @@ class Model:
     """File name without suffix."""
     sha256: str
     """Hash of the file, in hexadecimal; two models with the same hash give the same results."""
-    config: CANConfig
+    config: NetworkConfig
     """Shape of the network."""
-    network: CAN
+    network: Network
     """The network as it was trained, in evaluation mode on the CPU; copy it to train it further."""
-    folded: FoldedCAN
+    folded: FoldedNetwork
     """The same network as plain convolutions, for inference."""
     card: ModelCard
     """Description of the model."""
 
 
-def save_model(path: str | Path, network: CAN, card: ModelCard | None = None) -> None:
+def save_model(path: str | Path, network: Network, card: ModelCard | None = None) -> None:
     """Write a network to a file, replacing it as a whole or not at all.
 
     Parameters
     ----------
     path : str or pathlib.Path
         File to write; its folder is made if missing.
-    network : CAN
+    network : CAN or UNet
         Network whose weights and running statistics are written.
     card : ModelCard, optional
         Description that goes into the header.
@@ -57,23 +61,15 @@ def save_model(path: str | Path, network: CAN, card: ModelCard | None = None) ->
     """
     path = Path(path)
     header = ModelHeader(
-        architecture=_ARCHITECTURE,
+        architecture=network.config.architecture,
         config=network.config.model_dump(mode="json"),
         library=__version__,
         card=card or ModelCard(),
     )
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     data = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f"The model cannot be written to {path}: {error.strerror or error}.") from error
+    with replacing(path) as part:
+        part.write_bytes(data)
 
 
 def load_model(name_or_path: str | Path) -> Model:
@@ -99,13 +95,13 @@ def load_model(name_or_path: str | Path) -> Model:
     """
     path = find_model(name_or_path)
     header = read_header(path)
-    if header.architecture != _ARCHITECTURE:
+    if header.architecture not in ARCHITECTURES:
         raise CheckpointError(
             f"{path} holds a network of the architecture {header.architecture!r}; this version of napari-superpixels "
-            f"knows {_ARCHITECTURE!r}. Update napari-superpixels."
+            f"knows {', '.join(map(repr, ARCHITECTURES))}. Update napari-superpixels."
         )
     try:
-        config = CANConfig.model_validate(header.config)
+        config = parse_network_config(header.architecture, header.config)
     except ValidationError as error:
         raise CheckpointError(f"{path} has a configuration that cannot be used: {error}") from error
     try:
@@ -113,14 +109,14 @@ def load_model(name_or_path: str | Path) -> Model:
         tensors = safetensors.torch.load(data)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or cannot be read: {error}.") from error
-    network = CAN(config)
+    network = build_network(config)
     _check_fit(path, network, tensors)
     network.load_state_dict(tensors)
     network.requires_grad_(False).eval()
     return Model(path.stem, hashlib.sha256(data).hexdigest(), config, network, fold(network), header.card)
 
 
-def _check_fit(path: Path, network: CAN, tensors: dict[str, Tensor]) -> None:
+def _check_fit(path: Path, network: Network, tensors: dict[str, Tensor]) -> None:
     expected = network.state_dict()
     odd = sorted(expected.keys() ^ tensors.keys())
     if odd:

@@ -5,7 +5,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from napari_superpixels.nets.can import CAN, AdaptiveNorm, CANConfig
+from napari_superpixels.nets.can import CAN, CANConfig
+from napari_superpixels.nets.layers import AdaptiveNorm
+from napari_superpixels.nets.unet import UNet
 
 
 class FoldedCAN(nn.Module):
@@ -41,8 +43,12 @@ class FoldedCAN(nn.Module):
         return out
 
 
+#: A network for inference.
+FoldedNetwork = FoldedCAN | UNet
+
+
 @torch.no_grad()
-def fold(network: CAN) -> FoldedCAN:
+def fold(network: CAN | UNet) -> FoldedNetwork:
     """Return a network of plain convolutions equal to ``network`` in evaluation mode.
 
     With running statistics m, v the normalisation a * x + b * (g * (x - m) / sqrt(v + eps) + h) is affine in x, so its
@@ -50,22 +56,39 @@ def fold(network: CAN) -> FoldedCAN:
 
     Parameters
     ----------
-    network : CAN
+    network : CAN or UNet
         Trained network; left as it is.
 
     Returns
     -------
-    FoldedCAN
+    FoldedCAN or UNet
         In evaluation mode, on the same device, in channels-last format, without gradients.
     """
-    folded = FoldedCAN(network.config)
-    for (source, norm), target in zip(network.layers, folded.layers, strict=True):
-        scale, shift = _affine(norm)
-        weight = source.weight * scale[:, None, None, None]  # (width, C, 3, 3)
-        target.load_state_dict({"weight": weight, "bias": shift})
-    folded.head.load_state_dict(network.head.state_dict())
+    folded = _fold_can(network) if isinstance(network, CAN) else _fold_unet(network)
     folded.to(device=network.head.weight.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return folded.requires_grad_(False).eval()
+
+
+def _fold_can(network: CAN) -> FoldedCAN:
+    folded = FoldedCAN(network.config)
+    for (source, norm), target in zip(network.layers, folded.layers, strict=True):
+        _fold_layer(source, norm, target)
+    folded.head.load_state_dict(network.head.state_dict())
+    return folded
+
+
+def _fold_unet(network: UNet) -> UNet:
+    folded = UNet(network.config, folded=True)
+    for (source, norm), (target, _) in zip(network.layers, folded.layers, strict=True):
+        _fold_layer(source, cast("AdaptiveNorm", norm), target)
+    folded.lift.load_state_dict(network.lift.state_dict())
+    folded.head.load_state_dict(network.head.state_dict())
+    return folded
+
+
+def _fold_layer(source: nn.Conv2d, norm: AdaptiveNorm, target: nn.Conv2d) -> None:
+    scale, shift = _affine(norm)
+    target.load_state_dict({"weight": source.weight * scale[:, None, None, None], "bias": shift})
 
 
 def _affine(norm: AdaptiveNorm) -> tuple[Tensor, Tensor]:

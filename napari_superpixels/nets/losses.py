@@ -55,7 +55,7 @@ def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: flo
     raise ValueError(f"form must be 'anisotropic', 'isotropic' or 'squared', received {form!r}")
 
 
-def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float = 4.0) -> Tensor:
+def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float | None = 4.0) -> Tensor:
     """Return the binary cross-entropy of a boundary map, a scalar.
 
     Boundary pixels are few, hence weigh more.
@@ -66,10 +66,118 @@ def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float = 4.0
         Any shape; sigmoid(logits) is the boundary probability.
     target : Tensor
         Same shape, values in [0, 1]: the share of annotators who drew a border there.
-    positive_weight : float
-        Weight of a boundary pixel relative to any other.
+    positive_weight : float, optional
+        Weight of a boundary pixel relative to any other. None balances the classes: the number of the others divided by
+        that of the boundary pixels in `target`, between 1 and 100.
     """
     if logits.shape != target.shape:
         raise ValueError(f"logits and target differ in shape: {tuple(logits.shape)}, {tuple(target.shape)}")
-    weight = torch.as_tensor(positive_weight, dtype=logits.dtype, device=logits.device)
+    if positive_weight is None:
+        share = target.mean()
+        weight = ((1.0 - share) / share.clamp(min=1e-6)).clamp(1.0, 100.0).to(logits.dtype)
+    else:
+        weight = torch.as_tensor(positive_weight, dtype=logits.dtype, device=logits.device)
     return functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
+
+
+def soft_association(features: Tensor, cell: int, *, position_weight: float, iterations: int = 3) -> Tensor:
+    """Return how much each pixel belongs to each of its 9 nearest superpixels.
+
+    Superpixels start as the squares of a grid; a pixel's candidates are its own square and the 8 around it. Means of
+    features and positions, weighted by association, and associations, by distance to the means, follow each other.
+
+    Parameters
+    ----------
+    features : Tensor
+        Shape (N, C, H, W), with H and W multiples of `cell`; distances of 1 count as far.
+    cell : int
+        Side of a square in pixels.
+    position_weight : float
+        Distance in features that a distance of one `cell` in the image is worth.
+    iterations : int
+        How often associations are computed.
+
+    Returns
+    -------
+    Tensor
+        Shape (N, 9, H, W); candidates in rows from top left to bottom right; sums to 1 over them. Candidates outside
+        the image have 0.
+
+    Notes
+    -----
+    V. Jampani et al., "Superpixel Sampling Networks", ECCV 2018, doi:10.1007/978-3-030-01234-2_22.
+    """
+    if features.shape[2] % cell or features.shape[3] % cell:
+        raise ValueError(f"height and width must be multiples of {cell}, received {tuple(features.shape[2:])}")
+    full = torch.cat([features, position_weight * _positions(features, cell)], 1)  # (N, C + 2, H, W)
+    centres = functional.avg_pool2d(full, cell)  # (N, C + 2, H / cell, W / cell)
+    is_inside = _around(torch.ones_like(centres[:, :1]), cell) > 0  # (N, 9, 1, H, W)
+    association = full
+    for iteration in range(iterations):
+        if iteration:
+            centres = _gathered(full, association, cell)
+        distance = (full[:, None] - _around(centres, cell)).square().sum(2)  # (N, 9, H, W)
+        association = torch.softmax((-distance).masked_fill(~is_inside[:, :, 0], -torch.inf), 1)
+    return association
+
+
+def association_loss(
+    prediction: Tensor, target: Tensor, *, cell: int, color_scale: float = 20.0, position_weight: float = 1.0
+) -> Tensor:
+    """Return how badly soft superpixels of a prediction keep the target together, a scalar.
+
+    Each pixel is given the mean target of the superpixels that it belongs to; what it then differs from its own target
+    is what superpixels mix that should be apart. The gradient tells the network to move colours so that they do not.
+
+    Parameters
+    ----------
+    prediction : Tensor
+        Flattened images, shape (N, C, H, W); rows and columns beyond the last whole `cell` are left out.
+    target : Tensor
+        Same shape: images with one colour for each superpixel that the ground truth allows.
+    cell : int
+        Side in pixels of the squares that superpixels start from.
+    color_scale : float
+        Distance that a change of a colour by 1 counts as.
+    position_weight : float
+        Distance that one `cell` in the image counts as.
+
+    Notes
+    -----
+    The reconstruction of Jampani et al. (see :func:`soft_association`), also used by F. Yang et al., "Superpixel
+    Segmentation with Fully Convolutional Networks", CVPR 2020, arXiv:2003.12929.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f"prediction and target differ in shape: {tuple(prediction.shape)}, {tuple(target.shape)}")
+    height, width = (cell * (side // cell) for side in prediction.shape[2:])
+    prediction, target = prediction[:, :, :height, :width], target[:, :, :height, :width]
+    association = soft_association(color_scale * prediction, cell, position_weight=position_weight)
+    means = _around(_gathered(target, association, cell), cell)  # (N, 9, C, H, W)
+    return mse((association[:, :, None] * means).sum(1), target)
+
+
+def _positions(like: Tensor, cell: int) -> Tensor:
+    """Return row and column of each pixel in cells, shape (N, 2, H, W)."""
+    rows, columns = (torch.arange(side, dtype=like.dtype, device=like.device) / cell for side in like.shape[2:])
+    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(like.shape[0], -1, -1, -1)
+
+
+def _around(cells: Tensor, cell: int) -> Tensor:
+    """Return for each pixel the values of the 9 cells around it, 0 outside: (N, C, h, w) to (N, 9, C, H, W)."""
+    batch, channels, height, width = cells.shape
+    near = functional.unfold(cells, 3, padding=1).reshape(batch, channels * 9, height, width)
+    pixels = near.repeat_interleave(cell, 2).repeat_interleave(cell, 3)  # (N, C * 9, H, W)
+    return pixels.reshape(batch, channels, 9, height * cell, width * cell).transpose(1, 2)
+
+
+def _gathered(values: Tensor, association: Tensor, cell: int) -> Tensor:
+    """Return the mean of values in each superpixel: (N, C, H, W) and (N, 9, H, W) to (N, C, h, w)."""
+    batch, channels, height, width = values.shape
+    ones = torch.ones_like(values[:, :1])
+    weighted = association[:, :, None] * torch.cat([values, ones], 1)[:, None]  # (N, 9, C + 1, H, W)
+    sums = functional.avg_pool2d(weighted.reshape(batch, -1, height, width), cell).transpose(0, 1)
+    sums = sums.reshape(9, channels + 1, batch, height // cell, width // cell).permute(2, 1, 0, 3, 4)
+    total = functional.fold(
+        sums.reshape(batch, (channels + 1) * 9, -1), (height // cell, width // cell), 3, padding=1
+    )  # (N, C + 1, h, w)
+    return total[:, :channels] / total[:, channels:].clamp(min=1e-8)

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.devices import choose_device, full_precision, is_out_of_memory, network_on, warn_fallback
+from napari_superpixels.nets.folding import FoldedCAN
+from napari_superpixels.nets.layers import FlatteningConfig
 from napari_superpixels.nets.tiling import Output, plan_tiles, run_tiles, run_tiles_on_cores
 
 #: Side of a tile on a GPU: two sets of 24 maps of it, with the halo, take 0.9 GB in float32.
@@ -21,9 +22,11 @@ _GPU_TILE = 2048
 _SMALLEST_TILE = 256
 #: Pixels up to which an image is one tile on the CPU; its few, long operations share the cores well.
 _SMALL_PIXELS = 512 * 512
-#: Width of a tile on the CPU, where memory grows with the width only.
+#: Width of a tile on the CPU, where a CAN's memory grows with the width only.
 _CPU_TILE_WIDTH = 1024
-#: Tiles that the CPU works on at once; each takes up to 0.1 GB.
+#: Height of a tile on the CPU for a network that needs whole maps.
+_CPU_TILE_HEIGHT = 512
+#: Tiles that the CPU works on at once; each takes up to 0.1 GB for a CAN, 0.4 GB for a U-Net.
 _MOST_CPU_TILES = 8
 
 
@@ -96,7 +99,7 @@ def predict(
     return Prediction(out.flattened, out.boundary, chosen, time.perf_counter() - start)
 
 
-def _check_image(image: NDArray[np.float32], config: CANConfig) -> None:
+def _check_image(image: NDArray[np.float32], config: FlatteningConfig) -> None:
     if image.ndim != 3 or image.shape[2] != config.in_channels or image.size == 0:
         raise ValueError(f"image must have shape (H, W, {config.in_channels}), not empty; received {image.shape}")
     if image.dtype != np.float32:
@@ -108,12 +111,12 @@ def _check_image(image: NDArray[np.float32], config: CANConfig) -> None:
 def _predict_on_gpu(model: Model, pixels: Tensor, device: str, tile: int | None, out: Output) -> str:
     """Fill `out` on a GPU, with smaller and smaller tiles; return the device, or ``"cpu"`` if the GPU cannot."""
     shape = (pixels.shape[2], pixels.shape[3])
-    side = tile or _GPU_TILE
+    side, stride = tile or _GPU_TILE, model.config.stride
     warned = False
     while True:
         try:
             with full_precision():
-                run_tiles(network_on(model, device), pixels, plan_tiles(shape, side, side), out, device=device)
+                run_tiles(network_on(model, device), pixels, plan_tiles(shape, side, side, stride), out, device=device)
             return device
         except RuntimeError as error:
             smaller = min(side, max(shape)) // 2
@@ -132,14 +135,17 @@ def _predict_on_gpu(model: Model, pixels: Tensor, device: str, tile: int | None,
 def _predict_on_cpu(model: Model, pixels: Tensor, tile: int | None, out: Output) -> None:
     height, width = pixels.shape[2:]
     n_threads = min(torch.get_num_threads(), _MOST_CPU_TILES)
+    stride = model.config.stride
     if tile is not None:
-        tiles = plan_tiles((height, width), tile, tile)
+        tiles = plan_tiles((height, width), tile, tile, stride)
     elif height * width <= _SMALL_PIXELS:
-        tiles = plan_tiles((height, width), height, width)
+        tiles = plan_tiles((height, width), height, width, stride)
     else:
         columns = max(math.ceil(width / _CPU_TILE_WIDTH), min(n_threads, width // _SMALLEST_TILE), 1)
         rows = max(min(math.ceil(n_threads / columns), height // _SMALLEST_TILE), 1)
-        tiles = plan_tiles((height, width), math.ceil(height / rows), math.ceil(width / columns))
+        if not isinstance(model.folded, FoldedCAN):
+            rows = max(rows, math.ceil(height / _CPU_TILE_HEIGHT))
+        tiles = plan_tiles((height, width), math.ceil(height / rows), math.ceil(width / columns), stride)
     n_threads = min(n_threads, len(tiles))
     if n_threads > 1:
         run_tiles_on_cores(model.folded, pixels, tiles, out, n_threads)

@@ -1,6 +1,7 @@
 """An image through a network tile by tile, each with a halo, so that the result is that of the whole image."""
 
 import concurrent.futures
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +12,11 @@ import torch
 from torch import Tensor
 
 from napari_superpixels.errors import CancelledError
-from napari_superpixels.nets.can import CANConfig
-from napari_superpixels.nets.folding import FoldedCAN
+from napari_superpixels.nets.folding import FoldedCAN, FoldedNetwork
+from napari_superpixels.nets.layers import FlatteningConfig
 from napari_superpixels.nets.streaming import stream
 
-#: Pixels up to which the CPU runs all layers on a whole tile, in about 0.1 s; beyond, it streams bands of rows.
+#: Pixels up to which the CPU runs all layers of a CAN on a whole tile, in about 0.1 s; beyond, it streams bands.
 _WHOLE_PIXELS = 512 * 512
 #: Seconds between two polls of the caller's `cancel` while other threads work.
 _POLL_SECONDS = 0.02
@@ -31,9 +32,14 @@ class Tile:
     """Columns of the result."""
 
 
-def plan_tiles(shape: tuple[int, int], height: int, width: int) -> list[Tile]:
-    """Return tiles of nearly equal size, at most `height` x `width` each, that cover an image."""
-    return [Tile(rows, columns) for rows in _split(shape[0], height) for columns in _split(shape[1], width)]
+def plan_tiles(shape: tuple[int, int], height: int, width: int, stride: int = 1) -> list[Tile]:
+    """Return tiles of nearly equal size that cover an image and start at multiples of a network's stride.
+
+    Each is at most `height` x `width` pixels, rounded up to a multiple of the stride.
+    """
+    return [
+        Tile(rows, columns) for rows in _split(shape[0], height, stride) for columns in _split(shape[1], width, stride)
+    ]
 
 
 class Output:
@@ -43,7 +49,7 @@ class Output:
     ----------
     shape : tuple of int
         Height and width of the image.
-    config : CANConfig
+    config : FlatteningConfig
         Configuration of the network.
     cancel : callable, optional
         Polled; true ends the computation.
@@ -54,7 +60,7 @@ class Output:
     def __init__(
         self,
         shape: tuple[int, int],
-        config: CANConfig,
+        config: FlatteningConfig,
         cancel: Callable[[], bool] | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> None:
@@ -90,12 +96,12 @@ class Output:
             self._progress(self._reported / (self.flattened.shape[0] * self.flattened.shape[1]))
 
 
-def run_tiles(network: FoldedCAN, image: Tensor, tiles: list[Tile], out: Output, *, device: str = "cpu") -> None:
+def run_tiles(network: FoldedNetwork, image: Tensor, tiles: list[Tile], out: Output, *, device: str = "cpu") -> None:
     """Run a network on each tile in turn; a tile's operations use all cores, or the GPU.
 
     Parameters
     ----------
-    network : FoldedCAN
+    network : FoldedCAN or UNet
         Network on `device`.
     image : Tensor
         Float32, shape (1, in_channels, H, W), on the CPU.
@@ -118,7 +124,7 @@ def run_tiles(network: FoldedCAN, image: Tensor, tiles: list[Tile], out: Output,
             out.poll()
 
 
-def run_tiles_on_cores(network: FoldedCAN, image: Tensor, tiles: list[Tile], out: Output, n_threads: int) -> None:
+def run_tiles_on_cores(network: FoldedNetwork, image: Tensor, tiles: list[Tile], out: Output, n_threads: int) -> None:
     """Run a network on several tiles at once, each on one core of the CPU.
 
     Operations that share their work between cores wait for the slowest core each; with short operations on a busy
@@ -127,7 +133,7 @@ def run_tiles_on_cores(network: FoldedCAN, image: Tensor, tiles: list[Tile], out
 
     Parameters
     ----------
-    network : FoldedCAN
+    network : FoldedCAN or UNet
         Network on the CPU.
     image : Tensor
         Float32, shape (1, in_channels, H, W).
@@ -175,12 +181,13 @@ def run_tiles_on_cores(network: FoldedCAN, image: Tensor, tiles: list[Tile], out
 
 
 @torch.inference_mode()
-def _run_tile(network: FoldedCAN, image: Tensor, tile: Tile, device: str) -> Iterator[tuple[Tensor, int]]:
+def _run_tile(network: FoldedNetwork, image: Tensor, tile: Tile, device: str) -> Iterator[tuple[Tensor, int]]:
     """Yield the tile's output (1, total_channels, h, w) from the top in one or more bands, each with its first row.
 
     The decorator leaves inference mode at every yield; a `with` would hold the caller in it.
     """
-    halo = network.config.receptive_radius
+    stride = network.config.stride
+    halo = stride * math.ceil(network.config.receptive_radius / stride)
     top, left = max(tile.rows.start - halo, 0), max(tile.columns.start - halo, 0)
     crop = image[:, :, top : tile.rows.stop + halo, left : tile.columns.stop + halo].to(device)  # (1, C, h, w)
     columns = slice(tile.columns.start - left, tile.columns.stop - left)
@@ -191,14 +198,16 @@ def _run_tile(network: FoldedCAN, image: Tensor, tile: Tile, device: str) -> Ite
         top += values.shape[2]
 
 
-def _run(network: FoldedCAN, crop: Tensor) -> Iterator[Tensor]:
-    if crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
+def _run(network: FoldedNetwork, crop: Tensor) -> Iterator[Tensor]:
+    if isinstance(network, FoldedCAN) and crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
         yield from stream(network, crop)
     else:
         yield network(crop)
 
 
-def _split(length: int, size: int) -> list[slice]:
-    """Return ranges of nearly equal length, at most `size` each, that cover 0 to `length`."""
-    count = math.ceil(length / size)
-    return [slice(length * i // count, length * (i + 1) // count) for i in range(count)]
+def _split(length: int, size: int, stride: int) -> list[slice]:
+    """Return ranges of nearly equal length that cover 0 to `length`, at most `size` each but for the stride."""
+    steps, most = math.ceil(length / stride), math.ceil(size / stride)
+    count = math.ceil(steps / most)
+    edges = [stride * (steps * i // count) for i in range(count)] + [length]
+    return list(itertools.starmap(slice, itertools.pairwise(edges)))

@@ -1,21 +1,21 @@
-"""Training of a flattening network on images with superpixel targets."""
+"""Recipe of a training run: its settings, its learning rate, and the loss of a step."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_superpixels.nets.can import CAN
-from napari_superpixels.nets.losses import TVForm, boundary_bce, mse, total_variation
+from napari_superpixels.nets.augment import Augmentation
+from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, mse, total_variation
+from napari_superpixels.nets.registry import Network
 
-#: Weights of red, green and blue in luminance (Rec. 601).
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+#: Input, target and boundary of a batch, of shape (N, C, S, S), (N, C, S, S) and (N, 1, S, S), in [0, 1].
+Batch = tuple[Tensor, Tensor, Tensor]
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class TrainConfig(BaseModel):
@@ -27,15 +27,25 @@ class TrainConfig(BaseModel):
     """Optimiser steps."""
     time_limit: float | None = Field(None, gt=0)
     """Seconds after which training ends at the latest; the learning rate then falls in time for it."""
+    epoch_steps: int = Field(300, ge=1)
+    """Steps of an epoch; after each the network is validated and saved."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation after which training ends; None goes on to the end."""
     batch_size: int = Field(6, ge=1)
-    """Crops per step."""
-    crop_size: int = Field(192, ge=8)
+    """Crops per step, on all devices together."""
+    crop_size: int = Field(240, ge=8)
     """Side of a crop in pixels."""
     learning_rate: float = Field(2e-3, gt=0)
     """Highest learning rate."""
     warmup_steps: int = Field(100, ge=0)
-    """Steps in which the learning rate rises linearly, before the cosine decay."""
-    weight_decay: float = Field(1e-4, ge=0)
+    """Steps in which the learning rate rises linearly."""
+    schedule: Literal["cosine", "step"] = "cosine"
+    """How the learning rate falls after that: half a cosine to 0, or by a factor at each milestone."""
+    milestones: tuple[_Share, ...] = (0.5, 0.75)
+    """Shares of the training at which the learning rate falls, with the schedule "step"."""
+    milestone_factor: float = Field(0.1, gt=0, lt=1)
+    """What the learning rate is multiplied with at each milestone."""
+    weight_decay: float = Field(1e-2, ge=0)
     """AdamW's decay of the weights."""
     gradient_clip: float = Field(1.0, gt=0)
     """Largest norm of the gradient."""
@@ -47,30 +57,34 @@ class TrainConfig(BaseModel):
     """Form of the total variation."""
     boundary_weight: float = Field(0.1, ge=0)
     """Weight of the boundary cross-entropy; without effect for a network without a boundary head."""
-    boundary_positive_weight: float = Field(4.0, gt=0)
-    """Weight of boundary pixels relative to the others."""
-    grey_share: float = Field(0.1, ge=0, le=1)
-    """Share of crops shown in grey, so that the network also works on grey images."""
+    boundary_positive_weight: Annotated[float, Field(gt=0)] | Literal["balanced"] = 4.0
+    """Weight of boundary pixels relative to the others; "balanced" makes up for their number in each batch."""
+    association_weight: float = Field(0.0, ge=0)
+    """Weight of the soft association of pixels with superpixels."""
+    association_cell: int = Field(16, ge=2)
+    """Side in pixels of the squares that the soft superpixels start from."""
+    augmentation: Augmentation = Augmentation()
+    """How crops vary."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is kept; 0 keeps the last weights."""
-    checkpoint_every: int = Field(300, ge=1)
-    """Steps between two calls of the checkpoint callback."""
     seed: int = Field(0, ge=0)
-    """Seed of crops, flips and choice of annotators."""
+    """Seed of the weights, the order of the images, the crops and the choice of annotators."""
 
+    def learning_rate_at(self, step: int, progress: float) -> float:
+        """Return the learning rate of a step.
 
-@dataclass(frozen=True, slots=True)
-class TrainSample:
-    """An image with the superpixels that each annotator's ground truth allows."""
-
-    image: NDArray[np.uint8]
-    """Shape (H, W, 3), RGB."""
-    labels: tuple[NDArray[np.integer], ...]
-    """One superpixel map of shape (H, W) per annotator, labels index ``colors``."""
-    colors: tuple[NDArray[np.float32], ...]
-    """Per annotator the mean colour of every label, shape (labels + 1, 3), in [0, 1]."""
-    boundary: NDArray[np.uint8]
-    """Shape (H, W): share of annotators who drew a border at the pixel, times 255."""
+        Parameters
+        ----------
+        step : int
+            Steps done before.
+        progress : float
+            Share of the training that is done, from 0 to 1.
+        """
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        if self.schedule == "step":
+            return self.learning_rate * self.milestone_factor ** sum(progress >= share for share in self.milestones)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,159 +93,50 @@ class TrainEvent:
 
     step: int
     """Steps done, from 1."""
+    progress: float
+    """Share of the training that is done, in [0, 1]."""
     loss: float
     """Weighted sum of the losses."""
     losses: dict[str, float]
-    """Each loss before weighting: ``mse``, ``tv``, ``boundary`` (the latter two only where they take part)."""
+    """Each loss before weighting: "mse", and "tv", "boundary" and "association" where they take part."""
     learning_rate: float
     """Learning rate of this step."""
     seconds: float
-    """Seconds since the start."""
-    last: bool
-    """Whether the run is complete."""
+    """Seconds of training so far, those before a resume included."""
 
 
-#: Called with the number of steps done and the weights to keep (a copy of the state dictionary).
-CheckpointCallback = Callable[[int, dict[str, Tensor]], None]
-
-
-def train(
-    model: CAN,
-    samples: Sequence[TrainSample],
-    config: TrainConfig | None = None,
-    *,
-    device: str = "cpu",
-    on_checkpoint: CheckpointCallback | None = None,
-) -> Iterator[TrainEvent]:
-    """Train a network, yielding after every step.
-
-    Closing the generator early leaves the weights of the last step in the model; when it is exhausted the model holds
-    the averaged weights and is in evaluation mode.
+def training_losses(
+    network: Network, out: Tensor, batch: Batch, config: TrainConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of the losses that take part, and each by name.
 
     Parameters
     ----------
-    model : CAN
-        Network with three input and three output channels; trained in place.
-    samples : sequence of TrainSample
-        Images with their targets.
-    config : TrainConfig, optional
-        Recipe.
-    device : str
-        Torch device to train on.
-    on_checkpoint : callable, optional
-        Called every ``config.checkpoint_every`` steps and after the last one.
-
-    Yields
-    ------
-    TrainEvent
-        One per step.
-
-    Raises
-    ------
-    ValueError
-        If there is no sample, the network is not RGB to RGB, or the loss stops being finite.
+    network : CAN or UNet
+        The network.
+    out : Tensor
+        What the network, or a wrapper of it, made of the batch.
+    batch : tuple of Tensor
+        Input, target and boundary.
+    config : TrainConfig
+        The weights.
     """
-    config = config or TrainConfig()
-    if not samples:
-        raise ValueError("training needs at least one sample, received none")
-    if (model.config.in_channels, model.config.out_channels) != (3, 3):
-        raise ValueError(f"training needs a network from RGB to RGB, received {model.config!r}")
-    rng = np.random.default_rng(config.seed)
-    model.to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    average = _snapshot(model)
-    start = time.perf_counter()
-    step, progress = 0, 0.0
-    while progress < 1.0:
-        rate = config.learning_rate * _schedule(step, progress, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        losses = _step(model, optimizer, _batch(samples, rng, config, device), config)
-        step += 1
-        _update_average(average, model, min(config.ema_decay, step / (step + 9)) if config.ema_decay else 0.0)
-        seconds = time.perf_counter() - start
-        progress = max(step / config.steps, seconds / config.time_limit if config.time_limit else 0.0)
-        last = progress >= 1.0
-        if last:
-            model.load_state_dict(average)
-            model.eval()
-        if on_checkpoint is not None and (last or step % config.checkpoint_every == 0):
-            on_checkpoint(step, {name: value.detach().cpu().clone() for name, value in average.items()})
-        loss = losses.pop("total")
-        yield TrainEvent(step, loss, losses, rate, seconds, last)
-
-
-def _schedule(step: int, progress: float, config: TrainConfig) -> float:
-    """Return the share of the highest learning rate: a linear rise, then half a cosine."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    return 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
-
-
-def _step(
-    model: CAN, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor], config: TrainConfig
-) -> dict[str, float]:
-    image, target, boundary = batch  # (N, 3, S, S), (N, 3, S, S), (N, 1, S, S)
-    out = model(image)  # (N, 3 or 4, S, S)
-    losses = {"mse": mse(out[:, :3], target)}
-    total = config.mse_weight * losses["mse"]
+    _, target, boundary = batch
+    channels = network.config.out_channels
+    flattened = out[:, :channels]
+    losses = {"mse": mse(flattened, target)}
+    weights = {"mse": config.mse_weight}
     if config.tv_weight:
-        losses["tv"] = total_variation(out[:, :3], config.tv_form)
-        total = total + config.tv_weight * losses["tv"]
-    if model.config.boundary_head:
-        losses["boundary"] = boundary_bce(out[:, 3:], boundary, positive_weight=config.boundary_positive_weight)
-        total = total + config.boundary_weight * losses["boundary"]
-    if not torch.isfinite(total):
-        raise ValueError("the training loss is no longer finite; lower the learning rate and start again")
-    optimizer.zero_grad()
-    total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-    optimizer.step()
-    return {name: value.item() for name, value in {**losses, "total": total}.items()}
-
-
-def _snapshot(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    for name, value in model.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value.detach(), 1.0 - decay)
-        else:
-            average[name].copy_(value)
-
-
-def _batch(
-    samples: Sequence[TrainSample], rng: np.random.Generator, config: TrainConfig, device: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    crops = [_crop(samples[int(rng.integers(len(samples)))], rng, config) for _ in range(config.batch_size)]
-    stacks = (np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)) for parts in zip(*crops, strict=True))
-    image, target, boundary = (torch.from_numpy(stack).to(device) for stack in stacks)  # (N, C, S, S)
-    return image, target, boundary
-
-
-def _crop(
-    sample: TrainSample, rng: np.random.Generator, config: TrainConfig
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return image, target and boundary of one random crop, each (S, S, channels) float32 in [0, 1]."""
-    size = config.crop_size
-    annotator = int(rng.integers(len(sample.labels)))
-    height, width = sample.image.shape[:2]
-    top = int(rng.integers(max(height - size, 0) + 1))
-    left = int(rng.integers(max(width - size, 0) + 1))
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-
-    def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        part = array[top : top + size, left : left + size]
-        missing = [(0, size - part.shape[0]), (0, size - part.shape[1])] + [(0, 0)] * (array.ndim - 2)
-        part = np.rot90(np.pad(part, missing, mode="symmetric"), turns)
-        return part[:, ::-1] if flip else part
-
-    image = cut(sample.image).astype(np.float32) / 255.0
-    target = sample.colors[annotator].astype(np.float32, copy=False)[cut(sample.labels[annotator])]
-    boundary = cut(sample.boundary).astype(np.float32)[..., None] / 255.0
-    if rng.random() < config.grey_share:
-        image = np.repeat(image @ _LUMA[:, None], 3, axis=2)
-        target = np.repeat(target @ _LUMA[:, None], 3, axis=2)
-    return image, target, boundary
+        losses["tv"] = total_variation(flattened, config.tv_form)
+        weights["tv"] = config.tv_weight
+    if network.config.boundary_head:
+        positive = config.boundary_positive_weight
+        losses["boundary"] = boundary_bce(
+            out[:, channels:], boundary, positive_weight=None if positive == "balanced" else positive
+        )
+        weights["boundary"] = config.boundary_weight
+    if config.association_weight:
+        losses["association"] = association_loss(flattened, target, cell=config.association_cell)
+        weights["association"] = config.association_weight
+    total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    return total, losses

@@ -62,7 +62,7 @@ class BoxLayers:
         is_rgb = values.ndim > len(region.axes)
         data = region.boxed(values, n_colors=3 if is_rgb else 0)
         layer = self.get(kind, region.layer)
-        if isinstance(layer, Image) and layer.rgb == is_rgb:
+        if isinstance(layer, Image) and (layer.rgb, layer.ndim) == (is_rgb, region.layer.ndim):
             replace_data(layer, data, region)
             if limits is not None:
                 layer.contrast_limits_range = limits
@@ -82,11 +82,20 @@ class BoxLayers:
             ),
         )
 
-    def show_labels(self, kind: str, region: Region, values: npt.NDArray[Any], name: str, colormap: Any) -> None:
-        """Show values of a region as a Labels layer above the image."""
+    def show_labels(
+        self,
+        kind: str,
+        region: Region,
+        values: npt.NDArray[Any],
+        name: str,
+        colormap: Any,
+        *,
+        on_top: bool = False,
+    ) -> None:
+        """Show values of a region as a Labels layer above the image, or first on top of all."""
         data = region.boxed(values)
         layer = self.get(kind, region.layer)
-        if isinstance(layer, Labels):
+        if isinstance(layer, Labels) and layer.ndim == region.layer.ndim:
             replace_data(layer, data, region)
         else:
             layer = Labels(
@@ -97,7 +106,7 @@ class BoxLayers:
                 opacity=0.8,
                 **region.placement(is_full=False),
             )
-            self.adopt(kind, region.layer, layer)
+            self.adopt(kind, region.layer, layer, on_top=on_top)
         # The data is a read-only view, and napari makes a layer editable again with all new data.
         layer.editable = False
 

@@ -1,5 +1,6 @@
 """The Segment widget of a napari viewer."""
 
+import importlib
 import logging
 import threading
 from typing import Any
@@ -12,9 +13,11 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from napari_superpixels.engine.preferences import load_preferences, save_preferences
+from napari_superpixels.engine.quality import QualityMeter
 from napari_superpixels.engine.session import Session, warm_up
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.extras import ExtraViews
+from napari_superpixels.plugin.ground_truth import GroundTruthMenu, MissedBoundary
 from napari_superpixels.plugin.image_choice import ImageChoice
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.notify import HiddenPanelNotifier
@@ -22,6 +25,7 @@ from napari_superpixels.plugin.regions import Region, mark_changed, notice_chang
 from napari_superpixels.plugin.seed_points import seeds_from_points
 from napari_superpixels.plugin.style import line_colormap
 from napari_superpixels.widgets.main_thread import MainThread
+from napari_superpixels.widgets.quality_panel import QualityPanel
 from napari_superpixels.widgets.segment_panel import SegmentPanel
 
 NO_IMAGE = "Open an image, or try File > Open Sample > Superpixels."
@@ -48,7 +52,11 @@ class SegmentDock(QWidget):
         params, view = load_preferences()
         self.session = Session(params, view, dispatch=self._main_thread.dispatch)
         self.source = ImageChoice(self._viewer)
-        self.panel = SegmentPanel(self.session, self.source)
+        self.truth = GroundTruthMenu(self._viewer)
+        self.meter = QualityMeter(self.session, self.truth.find_truth, self._main_thread.dispatch)
+        self.quality = QualityPanel(self.session, self.meter, self.truth)
+        self.missed = MissedBoundary(self._viewer, self.meter)
+        self.panel = SegmentPanel(self.session, self.source, self.quality)
         self.results = ResultLayers(self._viewer, self.session, self._main_thread.dispatch)
         self.extras = ExtraViews(self._viewer, self.session, lambda layer: layer is self.source.seeds)
         self._notifier = HiddenPanelNotifier(self.session, self)
@@ -82,9 +90,12 @@ class SegmentDock(QWidget):
         self._is_closed = True
         self._main_thread.close()
         self.session.close()
+        self.meter.close()
         self.results.close()
         self.extras.close()
+        self.missed.close()
         self.source.disconnect_viewer()
+        self.truth.disconnect_viewer()
         self._watch([])
         for emitter in self._dims_emitters():
             emitter.disconnect(self._on_dims)
@@ -116,6 +127,9 @@ class SegmentDock(QWidget):
         self.extras.closed.connect(lambda name: self.panel.set_extra_view(name, False))
         self.extras.noted.connect(self.panel.add_note)
         self.results.noted.connect(self.panel.add_note)
+        self.truth.changed.connect(self._on_truth_changed)
+        self.quality.missed_toggled.connect(self.missed.set_wanted)
+        self.missed.closed.connect(lambda: self.quality.set_missed(False))
         self._follow.triggered.connect(self._take_input)
         self._save.triggered.connect(lambda: save_preferences(self.session.params, self.session.view))
         self.session.params_changed.connect(lambda new, old: self._save.throttle())
@@ -132,6 +146,10 @@ class SegmentDock(QWidget):
     def _on_source_changed(self) -> None:
         self._watch([layer for layer in (self.source.image, self.source.seeds) if layer is not None])
         self._take_input()
+
+    def _on_truth_changed(self) -> None:
+        self.quality.set_has_truth(self.truth.layer is not None)
+        self.meter.refresh()
 
     def _watch(self, layers: list[Any]) -> None:
         for layer in self._watched:
@@ -155,6 +173,7 @@ class SegmentDock(QWidget):
             return None
         if image is None:
             self.session.set_input(None)
+            self.truth.set_region(None)
             self.panel.set_unavailable(NO_IMAGE)
             return None
         try:
@@ -162,6 +181,7 @@ class SegmentDock(QWidget):
         except ImageError as error:
             self.panel.set_unavailable(str(error))
             return None
+        self.truth.set_region(region)
         if must_look:
             result = self.session.result
             notice_change(region, None if result is None else result.inputs.key)
@@ -198,5 +218,7 @@ def _warm_up() -> None:
         # napari compiles code of its own for the first Labels layer, which takes more than half a second.
         Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
         warm_up()
+        # What the Quality part draws with.
+        importlib.import_module("napari_superpixels.widgets.size_plot")
     except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
         _LOG.debug("The warm-up failed", exc_info=True)

@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
-from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.regions import Region, current_region
 
 _TITLES = {
     "flattened": "flattened image",
@@ -41,6 +41,7 @@ class ExtraViews:
     """Why a view cannot be shown."""
 
     def __init__(self, viewer: ViewerModel, session: Session, is_in_use: Callable[[Layer], bool]) -> None:
+        self._viewer = viewer
         self._session = session
         self._is_in_use = is_in_use
         self._boxes = BoxLayers(viewer)
@@ -68,8 +69,8 @@ class ExtraViews:
             self._show(name, result)
 
     def _show(self, name: str, result: SolveResult) -> None:
-        region = result.inputs.origin
-        if not isinstance(region, Region):
+        region = current_region(result, self._viewer.layers)
+        if region is None:
             return
         network, title = result.network, f"{region.layer.name} {_TITLES[name]}"
         if name == "seeds":

@@ -5,9 +5,10 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_superpixels.plugin.boxes import is_made_here
+from napari_superpixels.plugin.layer_menu import LayerMenu, plain_menu
 from napari_superpixels.plugin.regions import possible_channel_axes
 
 
@@ -21,13 +22,13 @@ class ImageChoice(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._watched: list[Layer] = []
-        self.image_menu = _LayerMenu(
+        self.image_menu = LayerMenu(
             "image", "The image layer to segment. Selecting an image in the layer list chooses it."
         )
-        self.channel_menu = _menu(
+        self.channel_menu = plain_menu(
             "channel_axis", "Whether an axis of the image holds channels that belong together, such as stains."
         )
-        self.seed_menu = _LayerMenu(
+        self.seed_menu = LayerMenu(
             "seeds_layer", "Where growth starts: found automatically, or at the points of a Points layer.", "Automatic"
         )
         form = QFormLayout(self)
@@ -127,64 +128,6 @@ class ImageChoice(QWidget):
             menu.setCurrentIndex(max(0, menu.findData(kept)) if kept is not None else 0)
         menu.setProperty("layer", id(image))
         menu.setEnabled(menu.count() > 1)
-
-
-class _LayerMenu(QComboBox):
-    """A menu of layers, kept by reference: names may change and need not differ."""
-
-    def __init__(self, name: str, description: str, none: str | None = None) -> None:
-        super().__init__()
-        _set_up(self, name, description)
-        self._none = none
-        self._layers: list[Any] = []
-        self.fill([])
-
-    @property
-    def layer(self) -> Any:
-        """The layer chosen, or None."""
-        index = self.currentIndex()
-        return self._layers[index] if 0 <= index < len(self._layers) else None
-
-    def fill(self, layers: list[Any]) -> None:
-        """Offer layers; the present choice stays if it is among them."""
-        chosen = self.layer
-        self._layers = ([None] if self._none is not None else []) + layers
-        with QSignalBlocker(self):
-            self.clear()
-            self.addItems([self._title(layer) for layer in self._layers])
-            if self._layers:
-                self.setCurrentIndex(self._layers.index(chosen) if chosen in self._layers else 0)
-        self.setEnabled(len(self._layers) > (0 if self._none is None else 1))
-
-    def rename(self) -> None:
-        """Show the layers' present names."""
-        for i, layer in enumerate(self._layers):
-            self.setItemText(i, self._title(layer))
-
-    def choose(self, layer: Any) -> bool:
-        """Choose a layer; return whether it is among those offered."""
-        if layer not in self._layers:
-            return False
-        with QSignalBlocker(self):
-            self.setCurrentIndex(self._layers.index(layer))
-        return True
-
-    def _title(self, layer: Layer | None) -> str:
-        return self._none or "" if layer is None else layer.name
-
-
-def _menu(name: str, description: str) -> QComboBox:
-    menu = QComboBox()
-    _set_up(menu, name, description)
-    return menu
-
-
-def _set_up(menu: QComboBox, name: str, description: str) -> None:
-    menu.setObjectName(name)
-    menu.setToolTip(description)
-    menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    menu.setMinimumContentsLength(8)
-    menu.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
 def _axis_name(image: Image, axis: int) -> str:

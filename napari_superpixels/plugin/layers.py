@@ -16,7 +16,7 @@ from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
-from napari_superpixels.plugin.regions import Region, layer_token, shown_axes
+from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
 from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
 
 Position = tuple[int | None, ...]
@@ -83,13 +83,17 @@ class ResultLayers:
 
     def show(self, result: SolveResult) -> None:
         """Show a result, unless its image is gone."""
-        region = result.inputs.origin
-        if not isinstance(region, Region) or region.layer not in self._viewer.layers:
+        region = current_region(result, self._viewer.layers)
+        if region is None:
             return
         token = layer_token(region.layer)
         canvas = self._canvases.get(token)
         if canvas is not None and canvas.would_lose_edits(region):
             self.noted.emit(f"Your changes stay in {canvas.layer.name!r}; new superpixels get a layer of their own.")
+            canvas = None
+        elif canvas is not None and canvas.layer.ndim != len(region.full_shape):
+            # A layer cannot get more or fewer axes: napari before 0.7 does not extend its transform.
+            self._viewer.layers.remove(canvas.layer)
             canvas = None
         self._is_writing = True
         try:
@@ -164,14 +168,14 @@ class ResultLayers:
 
     def _request_pictures(self, result: SolveResult) -> None:
         mode = self._session.view.view_mode
-        region = result.inputs.origin
-        wants_outlines = mode == "boundaries" and isinstance(region, Region) and _needs_ready_lines(region)
+        region = current_region(result, self._viewer.layers)
+        wants_outlines = mode == "boundaries" and region is not None and _needs_ready_lines(region)
         if mode == "mean-color" or wants_outlines:
             self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines))
 
     def _show_pictures(self, pictures: Pictures) -> None:
-        region = pictures.result.inputs.origin
-        if not isinstance(region, Region) or region.layer not in self._viewer.layers:
+        region = current_region(pictures.result, self._viewer.layers)
+        if region is None:
             return
         mode = self._session.view.view_mode
         if pictures.means is not None and mode == "mean-color":

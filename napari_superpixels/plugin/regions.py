@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-from napari.components import Dims
+from napari.components import Dims, LayerList
 from napari.layers import Image, Layer
 from napari.utils.transforms import CompositeAffine
 
+from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.errors import ImageError
 
@@ -51,6 +52,14 @@ class Region:
     def covers_plane(self) -> bool:
         """Whether the region is all of a plane, or of the volume, at full resolution."""
         return not self.layer.multiscale
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the layer still has these pixels; its data may have been replaced by some of another shape."""
+        shapes = self.layer.level_shapes
+        if len(self.position) != self.layer.ndim or self.level >= len(shapes):
+            return False
+        return all(end <= shapes[self.level][axis] for axis, end in zip(self.axes, self.stop, strict=True))
 
     @property
     def full_shape(self) -> tuple[int, ...]:
@@ -213,6 +222,12 @@ def shown_region(layer: Image, dims: Dims, channel_axis: int | None = None) -> R
         stop = [int(np.clip(layer.corner_pixels[1, axis] + 1, 1, n)) for axis, n in zip(axes, n_pixels, strict=True)]
     factors = tuple(float(layer.downsample_factors[level][axis]) for axis in axes)
     return Region(layer, axes, tuple(position), channel_axis, level, tuple(start), tuple(stop), factors)
+
+
+def current_region(result: SolveResult, layers: LayerList) -> Region | None:
+    """Return where a result belongs; None if its image is not in a viewer any more, or has other pixels."""
+    region = result.inputs.origin
+    return region if isinstance(region, Region) and region.layer in layers and region.is_current else None
 
 
 def shown_axes(layer: Layer, dims: Dims) -> tuple[int, ...]:

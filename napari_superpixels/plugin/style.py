@@ -10,12 +10,18 @@ from napari_superpixels.params import ViewMode
 #: Largest plane whose outlines napari draws: it takes 16 ms of the main thread at 1024 x 1024, 53 ms at 2048 x 2048.
 MAX_CONTOUR_PIXELS = 4_000_000
 _LINE_COLOR = (1.0, 0.86, 0.1, 1.0)
+_MISSED_COLOR = (1.0, 0.1, 0.75, 1.0)
 _TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
 
 
 def line_colormap() -> CyclicLabelColormap:
     """Return one colour for all labels, so that outlines read as a mesh."""
     return CyclicLabelColormap(colors=[_TRANSPARENT, _LINE_COLOR], background_value=0, name="superpixel lines")
+
+
+def missed_colormap() -> CyclicLabelColormap:
+    """Return the colour of boundaries that superpixels miss: one that neither images nor outlines often have."""
+    return CyclicLabelColormap(colors=[_TRANSPARENT, _MISSED_COLOR], background_value=0, name="missed boundary")
 
 
 def label_options(mode: ViewMode, n_pixels: int, ndisplay: int) -> dict[str, Any]:

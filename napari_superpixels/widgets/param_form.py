@@ -5,11 +5,11 @@ from typing import get_args
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_superpixels.engine.resolve import unread_parameters
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import SegmentParams, bounds, control
+from napari_superpixels.widgets._fold import Fold
 from napari_superpixels.widgets._rows import ChoiceRow, ModelRow, NumberRow, Row
 
 _UNREAD = "Changes nothing with the present settings."
@@ -31,19 +31,13 @@ class ParamForm(QWidget):
         """Row of each parameter, by name."""
         self._titles: dict[str, QLabel] = {}
         main, advanced = _form_layout(), _form_layout()
+        # The long titles of a narrow dock's advanced part stand above their controls.
+        advanced.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name, field in SegmentParams.model_fields.items():
             self._add_row(advanced if control(field).advanced else main, name, field)
-        self.advanced = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
-        self.advanced.setDuration(0)
-        self.advanced.setObjectName("advanced")
-        self.advanced.toggleButton().setToolTip("Parameters that most images do not need")
         content = QWidget()
         content.setLayout(advanced)
-        self.advanced.setContent(content)
-        self.advanced.collapse(animate=False)
-        folding = self.advanced.layout()
-        assert folding is not None
-        folding.setContentsMargins(0, 0, 0, 0)
+        self.advanced = Fold("advanced", "Advanced", "Parameters that most images do not need", content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(main)

@@ -23,6 +23,7 @@ from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.widgets._rows import ChoiceRow
 from napari_superpixels.widgets.param_form import ParamForm
+from napari_superpixels.widgets.quality_panel import QualityPanel
 from napari_superpixels.widgets.wording import describe_error, describe_result
 
 #: Results that can be shown as layers of their own: name, title, help.
@@ -44,6 +45,8 @@ class SegmentPanel(QWidget):
         The state that is shown and changed.
     source : QWidget
         Controls that choose the image; put on top.
+    quality : QualityPanel
+        Measures of the results; put below.
     """
 
     segment_requested = Signal()
@@ -51,9 +54,10 @@ class SegmentPanel(QWidget):
     extra_view_toggled = Signal(str, bool)
     """(name in EXTRA_VIEWS, wanted) after a click."""
 
-    def __init__(self, session: Session, source: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, source: QWidget, quality: QualityPanel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._quality = quality
         self._reason = ""
         self.form = ParamForm(session)
         self.form.refused.connect(self.show_error)
@@ -61,9 +65,9 @@ class SegmentPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        layout.addWidget(self._make_controls(source), 1)
+        layout.addWidget(self._make_controls(source, quality), 1)
         layout.addWidget(self._make_actions())
-        self.setMinimumWidth(290)
+        self.setMinimumWidth(250)
         self._connect()
         self._show_view(session.view, session.view)
         self._show_busy(session.is_busy)
@@ -97,14 +101,18 @@ class SegmentPanel(QWidget):
         self._align_titles()
 
     def _align_titles(self) -> None:
-        """Let the controls outside *Advanced* begin at one line."""
-        folded = self.form.advanced
-        titles = [t for t in self.findChildren(QLabel) if t.buddy() is not None and not folded.isAncestorOf(t)]
+        """Let the controls outside what can be folded begin at one line."""
+        folded = (self.form.advanced, self._quality.fold)
+        titles = [
+            title
+            for title in self.findChildren(QLabel)
+            if title.buddy() is not None and not any(part.isAncestorOf(title) for part in folded)
+        ]
         width = max(title.sizeHint().width() for title in titles)
         for title in titles:
             title.setMinimumWidth(width)
 
-    def _make_controls(self, source: QWidget) -> QWidget:
+    def _make_controls(self, source: QWidget, quality: QualityPanel) -> QWidget:
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 4, 0)
@@ -114,6 +122,8 @@ class SegmentPanel(QWidget):
         layout.addWidget(self.form)
         layout.addWidget(_line())
         layout.addLayout(self._make_view())
+        layout.addWidget(_line())
+        layout.addWidget(quality)
         layout.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
@@ -135,6 +145,7 @@ class SegmentPanel(QWidget):
         form.addRow(title, self.view_mode)
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(2)
         grid.setVerticalSpacing(2)
         for i, (name, text, description) in enumerate(EXTRA_VIEWS):
             box = QCheckBox(text)

@@ -1,6 +1,11 @@
-"""What the status line says."""
+"""What the status line and the quality panel say."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.quality import Quality
 from napari_superpixels.errors import SuperpixelsError
 
 _EIKONAL_STAGES = {"slowness", "seeds", "arrival"}
@@ -34,3 +39,91 @@ def _duration(seconds: float) -> str:
 
 def _cached(result: SolveResult, stages: set[str]) -> str:
     return "" if stages & set(result.ran) else " (cached)"
+
+
+class QualityRow(NamedTuple):
+    """One measure of the quality panel."""
+
+    name: str
+    """Name of its label."""
+    title: str
+    """What the panel calls it."""
+    description: str
+    """Definition."""
+    describe: Callable[[Quality], str]
+    """Returns the value as text."""
+
+
+def _metric(name: str, title: str, description: str) -> QualityRow:
+    return QualityRow(name, title, description, lambda quality: _number(getattr(quality.metrics, name)))
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+#: Measures against ground truth; those called "error" are better low, the others high.
+QUALITY_ROWS = (
+    _metric(
+        "boundary_recall",
+        "Boundary recall (BR)",
+        "Share of the ground truth's boundary pixels that have a superpixel boundary within the tolerance. "
+        "1 is best; more superpixels and ragged ones score higher.",
+    ),
+    _metric(
+        "undersegmentation_error",
+        "Undersegm. error (UE)",
+        "1 - ASA: share of pixels that leak out of the object that their superpixel mostly covers. 0 is best.",
+    ),
+    _metric(
+        "achievable_segmentation_accuracy",
+        "Achievable accuracy (ASA)",
+        "Share of pixels that are right when every superpixel is given the object that it mostly covers: the best that "
+        "labelling these superpixels can reach. 1 is best.",
+    ),
+    _metric(
+        "explained_variation",
+        "Explained variation (EV)",
+        "Share of the image's variance that remains when each superpixel takes its mean colour. 1 is best. Needs no "
+        "ground truth.",
+    ),
+    _metric(
+        "compactness",
+        "Compactness (CO)",
+        "How round the superpixels are: the mean of 4π area / perimeter², the perimeter in pixel edges. Squares have "
+        "0.785. Defined for planes only. Needs no ground truth.",
+    ),
+)
+
+#: Measures of the image alone.
+REGION_ROWS = (
+    QualityRow(
+        "count", "Superpixels", "Number of superpixels of the result.", lambda quality: f"{len(quality.regions.sizes)}"
+    ),
+    QualityRow(
+        "boundary_contrast",
+        "Boundary contrast",
+        "How different neighbours are: the distance of the mean colours on both sides of a border (CIELAB, ΔE; on grey "
+        "images of the lightness), averaged along all borders. Higher means borders that lie on edges.",
+        lambda quality: _contrast(quality.regions.boundary_contrast),
+    ),
+    QualityRow(
+        "straddling_share",
+        "Straddle an edge",
+        "Share of superpixels with a strong edge inside, as a part of two objects would have: an edge farther from "
+        "every border than the tolerance, and at least half as long as the superpixel is wide. Strong is a boundary "
+        "probability of 0.5 where the network predicts one, else a colour step of ΔE 25. Lower is better; raise the "
+        "number of superpixels where it is high.",
+        lambda quality: f"{100 * quality.regions.straddling_share:.1f} %",
+    ),
+    QualityRow(
+        "median_size",
+        "Median size",
+        "Half of the superpixels have fewer pixels, half have more.",
+        lambda quality: f"{quality.median_size:.0f} px",
+    ),
+)
+
+
+def _contrast(value: float) -> str:
+    return "–" if math.isnan(value) else f"ΔE {value:.1f}"

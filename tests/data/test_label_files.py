@@ -1,4 +1,4 @@
-"""Writing of labels: formats, metadata, and what happens when it fails."""
+"""Label files: formats, metadata, and what happens when it fails."""
 
 import errno
 from pathlib import Path
@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels.data.images import read_image
-from napari_superpixels.data.label_files import read_metadata, write_labels, write_picture
-from napari_superpixels.errors import WriteError
+from napari_superpixels.data.label_files import read_labels, read_metadata, write_labels, write_picture
+from napari_superpixels.errors import ReadError, WriteError
 
 LABELS = np.arange(1, 81, dtype=np.int32).reshape(8, 10)
 
@@ -115,3 +115,33 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(WriteError, match="cannot be written"):
         write_labels(tmp_path / "out" / "a.tif", LABELS, {})
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.png"])
+def test_labels_come_back(tmp_path: Path, name: str) -> None:
+    labels = np.arange(12, dtype=np.int32).reshape(3, 4) * 5000
+    write_labels(tmp_path / name, labels, {})
+    np.testing.assert_array_equal(read_labels(tmp_path / name), labels)
+
+
+def test_a_mask_is_a_label_image(tmp_path: Path) -> None:
+    Image.new("1", (4, 3), 1).save(tmp_path / "mask.png")
+    found = read_labels(tmp_path / "mask.png")
+    assert found.dtype == np.uint8
+    assert (found == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.ones((3, 4), np.float32), r"labels\.tif holds float32 values; labels are whole numbers"),
+        (np.full((3, 4), -2, np.int16), r"labels\.tif holds the negative label -2"),
+        (np.ones((3, 4, 3), np.uint8), r"labels\.tif holds a picture with channels"),
+    ],
+)
+def test_what_is_no_label_image_is_refused(tmp_path: Path, labels: np.ndarray, message: str) -> None:
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="rgb" if labels.ndim == 3 else "minisblack")
+    with pytest.raises(ReadError, match=message):
+        read_labels(tmp_path / "labels.tif")
+    with pytest.raises(ReadError, match=r"missing\.tif: there is no such file"):
+        read_labels(tmp_path / "missing.tif")

@@ -6,7 +6,10 @@ import pytest
 from napari_superpixels.engine.preferences import config_folder, load_preferences, save_preferences
 from napari_superpixels.params import SegmentParams, ViewParams
 
-CHANGED = (SegmentParams(n_segments=77, model=None, law="ergc"), ViewParams(live=False, view_mode="filled"))
+CHANGED = (
+    SegmentParams(n_segments=77, model=None, law="ergc"),
+    ViewParams(live=False, view_mode="filled", quality_open=True, tolerance=4),
+)
 
 
 @pytest.fixture(autouse=True)

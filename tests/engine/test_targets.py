@@ -1,13 +1,31 @@
-"""Targets from ground truth, and their cache."""
+"""Samples to train on, and their cache."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
-from napari_superpixels.engine import targets as module
-from napari_superpixels.engine.targets import TargetConfig, load_bsds_samples, make_sample
+from napari_superpixels.data.folders import folder_source
+from napari_superpixels.data.sources import DataSource, array_source, bsds_source
+from napari_superpixels.engine import target_runs
+from napari_superpixels.engine.targets import TargetConfig, load_bsds_samples, load_samples, make_sample
 from napari_superpixels.errors import ReadError, WriteError
+from napari_superpixels.nets.samples import TrainSample
+
+
+def assert_equal_samples(a: TrainSample, b: TrainSample) -> None:
+    for one, other in zip(
+        (a.image, a.boundary, *a.labels, *a.colors), (b.image, b.boundary, *b.labels, *b.colors), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+
+
+@pytest.fixture
+def pair(photo: np.ndarray, truths: list[np.ndarray]) -> DataSource:
+    return array_source([photo, photo[::-1, :, 0]], [truths, truths[0]])
 
 
 def test_superpixels_do_not_cross_the_ground_truth(photo: np.ndarray, truths: list[np.ndarray]) -> None:
@@ -22,6 +40,7 @@ def test_superpixels_do_not_cross_the_ground_truth(photo: np.ndarray, truths: li
 
 def test_colors_are_the_means_of_the_image(photo: np.ndarray, truths: list[np.ndarray]) -> None:
     sample = make_sample(photo, truths, TargetConfig(n_segments=12))
+    np.testing.assert_array_equal(sample.image, photo)
     for labels, colors in zip(sample.labels, sample.colors, strict=True):
         for k in range(1, 13):
             np.testing.assert_allclose(colors[k], sample.image[labels == k].mean(axis=0) / 255, rtol=1e-5)
@@ -39,9 +58,14 @@ def test_ground_truth_may_start_at_zero_or_below(photo: np.ndarray, truths: list
     np.testing.assert_array_equal(first.labels[0], second.labels[0])
 
 
-def test_more_regions_than_superpixels_asked_for(photo: np.ndarray) -> None:
-    truth = np.arange(16).reshape(4, 4).repeat(10, axis=0).repeat(14, axis=1)
-    assert len(np.unique(make_sample(photo, [truth], TargetConfig(n_segments=3)).labels[0])) == 16
+def test_grey_and_multichannel_images(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    grey = make_sample(photo[..., 0].astype(np.uint16) * 100, truths, TargetConfig(n_segments=20))
+    assert grey.image.shape == photo.shape
+    assert (grey.image == grey.image[..., :1]).all()
+    assert grey.image.max() == 255
+    channels = make_sample(np.moveaxis(photo, -1, 0)[:2], truths, TargetConfig(n_segments=20), channel_axis=0)
+    assert channels.image.shape == photo.shape
+    assert len(np.unique(channels.labels[0])) == 20
 
 
 def test_make_sample_refuses(photo: np.ndarray) -> None:
@@ -49,37 +73,78 @@ def test_make_sample_refuses(photo: np.ndarray) -> None:
         make_sample(photo, [])
     with pytest.raises(ValueError, match=r"shape \(3, 3\) does not fit"):
         make_sample(photo, [np.ones((3, 3), int)])
+    with pytest.raises(ValueError, match="single planes"):
+        make_sample(np.zeros((3, 5, 7)), [np.ones((3, 5, 7), int)])
 
 
-def test_cached_targets_come_back(bsds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lazy", [False, True])
+def test_samples_with_and_without_cache_are_equal(pair: DataSource, tmp_path: Path, lazy: bool) -> None:
     config = TargetConfig(n_segments=15)
     progress: list[tuple[int, int]] = []
-    fresh = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache", on_sample=lambda *n: progress.append(n))
-    assert progress == [(1, 2), (2, 2)]
-    monkeypatch.setattr(module, "make_sample", lambda *arguments: pytest.fail("the cache was not used"))
+    fresh = load_samples(pair, config, on_sample=lambda *n: progress.append(n))
+    cached = load_samples(pair, config, cache=tmp_path, lazy=lazy, on_sample=lambda *n: progress.append(n))
+    again = load_samples(pair, config, cache=tmp_path, lazy=lazy, workers=2)
+    assert progress == [(1, 2), (2, 2)] * 2
+    assert len(fresh) == len(cached) == len(again) == 2
+    for a, b, c in zip(fresh, cached, again, strict=True):
+        assert_equal_samples(a, b)
+        assert_equal_samples(a, c)
+
+
+def test_lazy_samples(pair: DataSource, tmp_path: Path) -> None:
+    samples = load_samples(pair, cache=tmp_path, lazy=True)
+    copied = pickle.loads(pickle.dumps(samples))
+    assert_equal_samples(copied[-1], samples[1])
+    assert len(samples[1:]) == 1
+    with pytest.raises(IndexError):
+        _ = samples[2]
+    with pytest.raises(ValueError, match="need a cache"):
+        load_samples(pair, lazy=True)
+    other = load_samples(
+        array_source([np.zeros((5, 5))] * 2, [np.ones((5, 5), int)] * 2), cache=tmp_path / "b", lazy=True
+    )
+    for path in (tmp_path / "b").iterdir():
+        path.write_bytes((tmp_path / path.name).read_bytes())
+    with pytest.raises(ReadError, match="belong to another image than 0000"):
+        _ = other[0]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_failing_image_is_named(tmp_path: Path, cached: bool) -> None:
+    for place, array in (("images", np.full((9, 9), np.nan, np.float32)), ("labels", np.ones((9, 9), np.uint8))):
+        (tmp_path / place).mkdir()
+        tifffile.imwrite(tmp_path / place / "dark.tif", array)
+    source = folder_source(tmp_path / "images", tmp_path / "labels")
+    with pytest.raises(ReadError, match="dark: The image holds no finite value"):
+        load_samples(source, cache=tmp_path / "cache" if cached else None)
+    (tmp_path / "images" / "dark.tif").write_bytes(b"II*\0")
+    with pytest.raises(ReadError, match=r"dark\.tif: the file is damaged"):
+        load_samples(source, cache=tmp_path / "cache" if cached else None)
+
+
+def test_cached_bsds_targets_come_back(bsds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TargetConfig(n_segments=15)
+    fresh = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache")
+    monkeypatch.setattr(target_runs, "grow_targets", lambda *arguments: pytest.fail("the cache was not used"))
     cached = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache")
     for a, b in zip(fresh, cached, strict=True):
-        np.testing.assert_array_equal(a.image, b.image)
-        np.testing.assert_array_equal(a.boundary, b.boundary)
-        for one, other in zip((*a.labels, *a.colors), (*b.labels, *b.colors), strict=True):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
+        assert_equal_samples(a, b)
+    for a, b in zip(fresh, load_samples(bsds_source(bsds, "train"), config), strict=True):
+        assert_equal_samples(a, b)
 
 
-def test_other_targets_are_grown_anew(bsds: Path, tmp_path: Path) -> None:
+def test_other_bsds_targets_keep_their_own_folder(bsds: Path, tmp_path: Path) -> None:
     for n_segments in (15, 20):
         samples = load_bsds_samples(bsds, "train", TargetConfig(n_segments=n_segments), cache=tmp_path / "cache")
         assert samples[0].labels[0].max() == n_segments
+    assert len(list((tmp_path / "cache").rglob("100.npz"))) == 2
 
 
 def test_damaged_cache(bsds: Path, tmp_path: Path) -> None:
     load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
     path = sorted((tmp_path / "cache").rglob("*.npz"))[0]
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ReadError, match=r"100\.npz is damaged"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
-    np.savez(path, boundary=np.zeros((3, 3), np.uint8))
-    with pytest.raises(ReadError, match="belongs to another image"):
+    with pytest.raises(ReadError, match=r"100\.npz exists and was not written by this command, or is damaged"):
         load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
 
 

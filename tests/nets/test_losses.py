@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_superpixels.nets.losses import TVForm, boundary_bce, mse, total_variation
+from napari_superpixels.nets.losses import (
+    TVForm,
+    association_loss,
+    boundary_bce,
+    mse,
+    soft_association,
+    total_variation,
+)
 
 FORMS: tuple[TVForm, ...] = ("anisotropic", "isotropic", "squared")
 
@@ -75,3 +82,73 @@ def test_mse_and_bce_gradients() -> None:
     prediction, target = _doubles(2, 3, 4, 4).requires_grad_(), _doubles(2, 3, 4, 4, seed=1)
     assert torch.autograd.gradcheck(lambda x: mse(x, target), (prediction,))
     assert torch.autograd.gradcheck(lambda x: boundary_bce(4 * x - 2, target, positive_weight=3.0), (prediction,))
+
+
+def test_balanced_boundaries_weigh_as_much_as_all_else() -> None:
+    """One pixel in four is boundary, so its weight is three."""
+    logits, target = torch.randn(1, 1, 4, 4, dtype=torch.float64), torch.zeros(1, 1, 4, 4, dtype=torch.float64)
+    target[..., 0] = 1.0
+    balanced = boundary_bce(logits, target, positive_weight=None)
+    torch.testing.assert_close(balanced, boundary_bce(logits, target, positive_weight=3.0))
+    assert torch.isfinite(boundary_bce(logits, torch.zeros_like(target), positive_weight=None))
+
+
+def test_associations_are_shares_of_candidates_inside_the_image() -> None:
+    association = soft_association(_doubles(2, 3, 8, 12), 4, position_weight=1.0)
+    assert association.shape == (2, 9, 8, 12)
+    torch.testing.assert_close(association.sum(1), torch.ones(2, 8, 12, dtype=torch.float64))
+    assert association[:, :3, :4].abs().max() == 0  # nothing above the first row of squares
+    assert association[:, 2::3, :, -4:].abs().max() == 0  # nor to the right of the last column
+    assert association[:, 4].min() > 0
+
+
+def test_associations_follow_a_slow_loop() -> None:
+    """The same two iterations, pixel by pixel and candidate by candidate."""
+    cell, height, width = 2, 4, 6
+    features = _doubles(1, 2, height, width)
+    found = soft_association(features, cell, position_weight=0.7, iterations=2)
+    where = 0.7 * torch.stack(torch.meshgrid(torch.arange(height) / cell, torch.arange(width) / cell, indexing="ij"))
+    full = torch.cat([features[0], where.double()])
+    centres = {
+        (i, j): full[:, i * cell : (i + 1) * cell, j * cell : (j + 1) * cell].mean((1, 2))
+        for i in range(height // cell)
+        for j in range(width // cell)
+    }
+    for _ in range(2):
+        shares = torch.zeros(9, height, width, dtype=torch.float64)
+        sums = {key: torch.zeros(5, dtype=torch.float64) for key in centres}
+        for y in range(height):
+            for x in range(width):
+                near = [(y // cell + dy, x // cell + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+                weights = [
+                    torch.exp(-(full[:, y, x] - centres[key]).square().sum()) if key in centres else torch.tensor(0.0)
+                    for key in near
+                ]
+                shares[:, y, x] = torch.stack([weight.double() for weight in weights]) / sum(weights)
+                for k, key in enumerate(near):
+                    if key in centres:
+                        value = torch.cat([full[:, y, x], torch.ones(1, dtype=torch.float64)])
+                        sums[key] += shares[k, y, x] * value
+        centres = {key: total[:4] / total[4] for key, total in sums.items()}
+    torch.testing.assert_close(found[0], shares)
+
+
+def test_association_loss_is_low_where_colours_tell_targets_apart() -> None:
+    target = torch.zeros(1, 3, 16, 16)
+    target[..., 6:] = 1.0
+    grey = torch.full_like(target, 0.5)
+    good, bad = (association_loss(image, target, cell=4).item() for image in (target, grey))
+    assert good < 0.05 * bad
+    assert association_loss(grey, grey, cell=4).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_gradient_of_the_association_loss() -> None:
+    prediction, target = _doubles(1, 2, 5, 4).requires_grad_(), _doubles(1, 2, 5, 4, seed=1)
+    assert torch.autograd.gradcheck(lambda x: association_loss(x, target, cell=2, color_scale=3.0), prediction)
+
+
+def test_association_refuses() -> None:
+    with pytest.raises(ValueError, match="multiples of 4"):
+        soft_association(torch.zeros(1, 3, 6, 8), 4, position_weight=1.0)
+    with pytest.raises(ValueError, match="differ in shape"):
+        association_loss(torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8), cell=4)

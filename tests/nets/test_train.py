@@ -1,19 +1,28 @@
-"""Training: it learns, is reproducible, cuts crops consistently, and keeps the averaged weights."""
+"""Recipe, losses of a step, crops by number, and what Lightning does with a network."""
 
 import itertools
+import warnings
+from pathlib import Path
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 
-from napari_superpixels.nets import train as module
-from napari_superpixels.nets.can import CAN, CANConfig
-from napari_superpixels.nets.train import TrainConfig, TrainEvent, TrainSample, train
+from napari_superpixels.errors import CheckpointError, TrainingError, WriteError
+from napari_superpixels.nets.augment import NO_AUGMENTATION
+from napari_superpixels.nets.can import CANConfig
+from napari_superpixels.nets.crops import CropBatches, CropDataModule
+from napari_superpixels.nets.layers import AdaptiveNorm
+from napari_superpixels.nets.registry import PRESETS, NetworkConfig, build_network
+from napari_superpixels.nets.samples import TrainSample
+from napari_superpixels.nets.train import TrainConfig, TrainEvent, training_losses
+from napari_superpixels.nets.train_module import TrainModule
+from napari_superpixels.nets.train_state import TrainState, load_state, save_state
 
 SMALL = CANConfig(width=6, dilations=(1, 2, 1))
-QUICK = TrainConfig(steps=12, batch_size=2, crop_size=16, warmup_steps=3, checkpoint_every=5)
+QUICK = TrainConfig(steps=12, epoch_steps=5, batch_size=2, crop_size=16, warmup_steps=3)
 
 
 def _sample(height: int = 30, width: int = 24, annotators: int = 2) -> TrainSample:
@@ -31,139 +40,239 @@ def _sample(height: int = 30, width: int = 24, annotators: int = 2) -> TrainSamp
     return TrainSample(image, tuple(labels), tuple(part.astype(np.float32) for part in colors), boundary)
 
 
-def _network(config: CANConfig = SMALL) -> CAN:
-    torch.manual_seed(0)
-    return CAN(config)
-
-
-def _run(network: CAN, config: TrainConfig = QUICK, **arguments: object) -> list[TrainEvent]:
-    return list(train(network, [_sample(), _sample(20, 40)], config, **arguments))  # type: ignore[arg-type]
+def _fit(
+    config: TrainConfig = QUICK,
+    network: NetworkConfig = SMALL,
+    state: TrainState | None = None,
+    epochs: int | None = None,
+) -> tuple[TrainModule, list[TrainEvent], TrainState]:
+    events: list[TrainEvent] = []
+    module = TrainModule(build_network(network, 0), config, state, events.append)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=epochs or -(-(config.steps - module.step) // config.epoch_steps),
+        gradient_clip_val=config.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        warnings.filterwarnings("ignore", ".*does not have many workers")
+        trainer.fit(module, datamodule=CropDataModule([_sample(), _sample(20, 40)], config))
+    return module, events, module.state(None, 0)
 
 
 def test_events_tell_the_state() -> None:
-    events = _run(_network())
+    _, events, _ = _fit()
     assert [event.step for event in events] == list(range(1, 13))
-    assert [event.last for event in events] == [False] * 11 + [True]
-    assert all(set(event.losses) == {"mse", "boundary"} for event in events)
+    assert [event.progress for event in events] == pytest.approx([step / 12 for step in range(1, 13)])
     for event in events:
+        assert set(event.losses) == {"mse", "boundary"}
         assert event.loss == pytest.approx(10 * event.losses["mse"] + 0.1 * event.losses["boundary"], rel=1e-5)
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(events))
 
 
 def test_learning_rate_warms_up_then_falls_along_a_cosine() -> None:
-    rates = [event.learning_rate for event in _run(_network())]
+    rates = [event.learning_rate for event in _fit()[1]]
     assert rates[:3] == pytest.approx([2e-3 / 3, 4e-3 / 3, 2e-3])
     assert all(a > b for a, b in itertools.pairwise(rates[3:]))
     assert rates[6] == pytest.approx(1e-3)
     assert 0 < rates[-1] < 5e-5
 
 
-def test_losses_that_do_not_take_part_are_not_reported() -> None:
-    network = _network(SMALL.model_copy(update={"boundary_head": False}))
-    events = _run(network, QUICK.model_copy(update={"tv_weight": 0.5, "steps": 2}))
-    assert set(events[0].losses) == {"mse", "tv"}
-    assert events[0].loss == pytest.approx(10 * events[0].losses["mse"] + 0.5 * events[0].losses["tv"], rel=1e-5)
+def test_learning_rate_falls_in_steps() -> None:
+    config = TrainConfig(schedule="step", warmup_steps=0, milestones=(0.5, 0.75), learning_rate=1.0)
+    rates = [config.learning_rate_at(5, progress) for progress in (0, 0.4, 0.5, 0.7, 0.75, 1.0)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_every_loss_takes_part_when_it_has_a_weight() -> None:
+    config = TrainConfig(tv_weight=0.5, association_weight=2.0, association_cell=4, boundary_positive_weight="balanced")
+    batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16))
+    for boundary_head in (True, False):
+        network = build_network(SMALL.model_copy(update={"boundary_head": boundary_head}), 0)
+        total, losses = training_losses(network, network(batch[0]), batch, config)
+        assert set(losses) == {"mse", "tv", "association"} | ({"boundary"} if boundary_head else set())
+        expected = 10 * losses["mse"] + 0.5 * losses["tv"] + 2 * losses["association"]
+        if boundary_head:
+            expected = expected + 0.1 * losses["boundary"]
+        torch.testing.assert_close(total, expected)
+
+
+@pytest.mark.parametrize("name", ["can", "unet", "can-unet"])
+def test_loss_on_a_fixed_batch_falls_by_half_in_20_steps(name: str) -> None:
+    torch.manual_seed(0)
+    config = TrainConfig(learning_rate=5e-3)
+    cells = torch.rand(1, 3, 4, 4).repeat_interleave(12, 2).repeat_interleave(12, 3)  # (1, 3, 48, 48)
+    edges = torch.zeros(1, 1, 48, 48)
+    edges[..., ::12, :] = edges[..., ::12] = 1.0
+    batch = ((cells + 0.25 * torch.randn(1, 3, 48, 48)).clamp(0, 1), cells, edges)
+    network = build_network(PRESETS[name], 0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    totals = []
+    for _ in range(21):
+        total, _ = training_losses(network, network(batch[0]), batch, config)
+        totals.append(total.item())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+    assert totals[-1] < 0.5 * totals[0]
 
 
 def test_training_flattens_one_image() -> None:
-    config = TrainConfig(steps=120, batch_size=2, crop_size=20, warmup_steps=10, learning_rate=1e-2, grey_share=0)
-    events = list(train(_network(), [_sample(annotators=1)], config))
+    config = TrainConfig(
+        steps=100, epoch_steps=100, batch_size=2, crop_size=16, warmup_steps=10, learning_rate=1e-2,
+        augmentation=NO_AUGMENTATION,
+    )  # fmt: skip
+    _, events, _ = _fit(config)
     first, last = (np.mean([e.losses["mse"] for e in part]) for part in (events[:5], events[-5:]))
-    assert last < 0.35 * first
-    assert events[-1].losses["boundary"] < 0.92 * events[0].losses["boundary"]
+    assert last < 0.5 * first
+    assert events[-1].losses["boundary"] < 0.95 * events[0].losses["boundary"]
 
 
 def test_same_seed_same_weights_and_another_seed_others() -> None:
-    weights = []
-    for seed in (1, 1, 2):
-        network = _network()
-        _run(network, QUICK.model_copy(update={"seed": seed}))
-        weights.append(network.head.weight.detach().clone())
+    weights = [_fit(QUICK.model_copy(update={"seed": seed}))[0].average["head.weight"] for seed in (1, 1, 2)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_the_model_ends_with_the_averaged_weights_in_evaluation_mode() -> None:
-    kept: dict[int, dict[str, Tensor]] = {}
-    network = _network()
-    _run(network, on_checkpoint=lambda step, weights: kept.update({step: weights}))
-    assert list(kept) == [5, 10, 12]
-    assert not network.training
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, kept[12][name])
-    assert not torch.equal(kept[5]["head.weight"], kept[10]["head.weight"])
-
-
 def test_the_average_lies_between_start_and_last_weights() -> None:
-    averaged, last, start = _network(), _network(), _network()
-    _run(averaged, QUICK.model_copy(update={"ema_decay": 0.9}))
-    _run(last, QUICK.model_copy(update={"ema_decay": 0.0}))
-    distance = (last.head.weight - start.head.weight).abs().sum()
-    assert 0 < (averaged.head.weight - last.head.weight).abs().sum() < distance
+    start = build_network(SMALL, 0).head.weight
+    module, _, _ = _fit(QUICK.model_copy(update={"ema_decay": 0.9}))
+    last = module.network.head.weight.detach()
+    assert 0 < (module.average["head.weight"] - last).abs().sum() < (last - start).abs().sum()
+    none, _, _ = _fit(QUICK.model_copy(update={"ema_decay": 0.0}))
+    torch.testing.assert_close(none.average["head.weight"], none.network.head.weight.detach())
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2])
+def test_a_run_that_goes_on_from_a_file_ends_with_the_same_weights(
+    small_config: NetworkConfig, n_epochs: int, tmp_path: Path
+) -> None:
+    config = QUICK.model_copy(update={"crop_size": 24})
+    whole, _, _ = _fit(config, small_config)
+    _, _, state = _fit(config, small_config, epochs=n_epochs)
+    save_state(tmp_path / "state.safetensors", state)
+    resumed, events, _ = _fit(config, small_config, load_state(tmp_path / "state.safetensors"))
+    assert events[0].step == 5 * n_epochs + 1
+    assert events[0].seconds > state.progress.seconds > 0
+    for expected, found in (
+        (whole.average, resumed.average),
+        (whole.network.state_dict(), resumed.network.state_dict()),
+    ):
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
 
 
 def test_time_limit_ends_training() -> None:
-    events = _run(_network(), QUICK.model_copy(update={"steps": 10**6, "time_limit": 0.5}))
-    assert events[-1].last
+    limited = QUICK.model_copy(update={"steps": 10**6, "time_limit": 0.5})
+    _, events, _ = _fit(limited, epochs=10**5)
     assert 0.5 <= events[-1].seconds < 5
+    assert events[-1].progress == 1.0
     assert events[-1].learning_rate < events[len(events) // 2].learning_rate
 
 
-def test_grey_crops_have_equal_channels() -> None:
-    rng = np.random.default_rng(0)
-    image, target, _ = module._crop(_sample(), rng, QUICK.model_copy(update={"grey_share": 1.0}))
-    for array in (image, target):
-        np.testing.assert_allclose(array, array[..., :1].repeat(3, axis=2))
-
-
-def test_crop_turns_image_target_and_boundary_alike() -> None:
-    """The target of a sample whose labels number the pixels and whose colours are the image's is the crop itself."""
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (20, 26, 3)).astype(np.uint8)
-    labels = np.arange(520).reshape(20, 26)
-    colors = image.reshape(-1, 3).astype(np.float32) / 255
-    sample = TrainSample(image, (labels,), (colors,), image[..., 0].copy())
-    config = QUICK.model_copy(update={"grey_share": 0.0})
-    seen = set()
-    for _ in range(40):
-        crop, target, boundary = module._crop(sample, rng, config)
-        assert crop.shape == target.shape == (16, 16, 3)
-        np.testing.assert_array_equal(crop, target)
-        np.testing.assert_array_equal(crop[..., :1], boundary)
-        rows, columns = np.divmod(np.searchsorted(np.arange(520), _positions(colors, crop)), 26)
-        seen.add((int(np.sign(rows[0, 1] - rows[0, 0])), int(np.sign(columns[0, 1] - columns[0, 0])),
-                  int(np.sign(rows[1, 0] - rows[0, 0])), int(np.sign(columns[1, 0] - columns[0, 0]))))  # fmt: skip
-    assert len(seen) == 8  # every turn and flip
-
-
-def _positions(colors: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    known = {tuple(color): i for i, color in enumerate(colors)}
-    return np.array([[known[tuple(crop[i, j])] for j in range(2)] for i in range(2)])
-
-
-def test_images_smaller_than_a_crop_are_mirrored() -> None:
-    image, target, boundary = module._crop(_sample(5, 7), np.random.default_rng(0), QUICK)
-    assert image.shape == target.shape == (16, 16, 3)
-    assert boundary.shape == (16, 16, 1)
-
-
-def test_training_refuses_what_it_cannot_train() -> None:
-    with pytest.raises(ValueError, match="at least one sample"):
-        next(train(_network(), []))
-    with pytest.raises(ValueError, match="from RGB to RGB"):
-        next(train(CAN(CANConfig(in_channels=2, out_channels=1)), [_sample()]))
-
-
 def test_a_loss_that_is_not_finite_stops_training() -> None:
-    network = _network()
-    with torch.no_grad():
-        network.head.bias.fill_(float("nan"))  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match="no longer finite"):
-        _run(network)
+    with pytest.raises(TrainingError, match="no longer finite"):
+        _fit(QUICK.model_copy(update={"learning_rate": 1e30}))
+
+
+def test_norms_are_named_after_their_layers() -> None:
+    module = TrainModule(build_network(PRESETS["unet"], 0), QUICK)
+    norms = module.norms()
+    assert len(norms) == 2 * sum(isinstance(layer, AdaptiveNorm) for layer in module.network.modules()) == 36
+    assert norms["down.0.0.norm.a"] == 0.0
+    assert norms["up.3.1.norm.b"] == 1.0
+
+
+def test_each_image_is_shown_once_before_any_is_shown_again() -> None:
+    samples = [_sample(annotators=1) for _ in range(5)]
+    for i, sample in enumerate(samples):
+        sample.image[:] = 40 * i
+    config = QUICK.model_copy(update={"batch_size": 1, "augmentation": NO_AUGMENTATION})
+    shown = [
+        round(float(batch[0].mean()) * 255 / 40)
+        for batch in (CropBatches(samples, config, 0, 15)[i] for i in range(15))
+    ]
+    turns = [shown[:5], shown[5:10], shown[10:]]
+    assert all(sorted(turn) == list(range(5)) for turn in turns)
+    assert turns[0] != turns[1] or turns[1] != turns[2]
+
+
+def test_batches_depend_on_the_number_of_the_step_alone() -> None:
+    whole, rest = CropBatches([_sample()], QUICK, 0, 6), CropBatches([_sample()], QUICK, 4, 2)
+    for a, b in zip(whole[4], rest[0], strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(whole[0][0], whole[1][0])
+
+
+def test_devices_share_a_batch() -> None:
+    whole = CropBatches([_sample()], QUICK, 0, 1)[0]
+    parts = [CropBatches([_sample()], QUICK, 0, 1, rank=rank, world_size=2)[0] for rank in range(2)]
+    for i, expected in enumerate(whole):
+        assert torch.equal(torch.stack([parts[0][i], parts[1][i]], 1).flatten(0, 1), expected)
+    with pytest.raises(ValueError, match="cannot share batches of 2 crops"):
+        CropBatches([_sample()], QUICK, 0, 1, world_size=3)
+
+
+def test_no_sample() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        CropDataModule([], QUICK)
+
+
+@pytest.fixture
+def state_file(tmp_path: Path) -> Path:
+    _, _, state = _fit(QUICK.model_copy(update={"steps": 1}))
+    save_state(tmp_path / "state.safetensors", state)
+    return tmp_path / "state.safetensors"
+
+
+def test_damaged_states(state_file: Path) -> None:
+    data = state_file.read_bytes()
+    state_file.write_bytes(data[:-8])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_state(state_file)
+    state_file.write_bytes(data.replace(b'version\\": 1', b'version\\": 9'))
+    with pytest.raises(CheckpointError, match="has version 9"):
+        load_state(state_file)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_state(state_file.with_name("gone"))
+
+
+def test_state_of_another_network(state_file: Path) -> None:
+    with pytest.raises(CheckpointError, match="another network"):
+        TrainModule(build_network(CANConfig(width=5, dilations=(1,))), QUICK, load_state(state_file))
+
+
+def test_full_disk_leaves_the_previous_state(state_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state_file.read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WriteError, match="No space left on device"):
+        save_state(state_file, load_state(state_file))
+    assert state_file.read_bytes() == before
+    assert [path.name for path in state_file.parent.iterdir()] == [state_file.name]
 
 
 @pytest.mark.parametrize(
-    "values", [{"steps": 0}, {"crop_size": 4}, {"learning_rate": 0}, {"ema_decay": 1.0}, {"epochs": 3}]
+    "values",
+    [
+        {"steps": 0},
+        {"crop_size": 4},
+        {"learning_rate": 0},
+        {"ema_decay": 1.0},
+        {"epochs": 3},
+        {"milestones": (1.5,)},
+        {"boundary_positive_weight": "heavy"},
+    ],
 )
 def test_config_refuses(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -159,15 +159,29 @@ def test_painted_superpixels_are_kept_when_the_image_becomes_a_stack(
     assert new.data.max() == 15
 
 
-def test_superpixels_follow_an_image_that_becomes_a_stack(viewer, solve, wait_result, noisy_disks) -> None:
+def test_superpixels_follow_an_image_that_becomes_a_stack(viewer, dock, solve, wait_result, noisy_disks, qtbot) -> None:
     image = viewer.add_image(noisy_disks, name="disks", scale=(2, 3))
+    dock.session.update_view(view_mode="mean-color")
+    dock.extras.set_wanted("arrival", True)
     solve()
-    labels = viewer.layers["disks superpixels"]
-    wait_result(lambda: setattr(image, "data", np.stack([noisy_disks] * 3)))
-    assert labels.data.shape == (3, 96, 96)
-    assert np.allclose(labels.scale, image.scale)
-    wait_result(lambda: setattr(image, "data", noisy_disks))
-    assert labels.data.shape == (96, 96)
+    shown = ["disks superpixels", "disks arrival time", "disks mean colour"]
+    for data in (np.stack([noisy_disks] * 3), noisy_disks):
+        wait_result(lambda data=data: setattr(image, "data", data))
+        qtbot.waitUntil(lambda: viewer.layers["disks mean colour"].ndim == image.ndim)
+        assert viewer.layers["disks superpixels"].data.shape == data.shape
+        assert sorted(names(viewer)) == sorted(["disks", *shown])
+        for name in shown:
+            assert np.allclose(viewer.layers[name].scale, image.scale)
+
+
+def test_result_that_comes_after_the_image_shrank_is_left_out(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    image = viewer.add_image(noisy_disks, name="disks")
+    late = solve()
+    wait_result(lambda: setattr(image, "data", noisy_disks[:50, :40]))
+    dock.extras.set_wanted("arrival", True)
+    dock.session.solved.emit(late)
+    for name in ("disks superpixels", "disks arrival time"):
+        assert viewer.layers[name].data.shape == (50, 40)
 
 
 def test_view_modes(viewer, dock, image, solve, qtbot) -> None:

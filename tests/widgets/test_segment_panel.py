@@ -9,8 +9,8 @@ from napari_superpixels.widgets.segment_panel import EXTRA_VIEWS, SegmentPanel
 
 
 @pytest.fixture
-def panel(qtbot, session):
-    panel = SegmentPanel(session, QWidget())
+def panel(qtbot, session, quality_panel):
+    panel = SegmentPanel(session, QWidget(), quality_panel)
     qtbot.addWidget(panel)
     panel.show()
     return panel
@@ -103,9 +103,10 @@ def test_extra_views_ask_only_when_clicked(panel) -> None:
     asked.assert_called_once_with("arrival", True)
 
 
-def test_panel_fits_a_narrow_dock_and_scrolls_in_a_low_one(panel, qtbot) -> None:
-    panel.form.advanced.expand(animate=False)
-    panel.resize(300, 320)
+def test_panel_fits_a_narrow_dock_and_scrolls_in_a_low_one(panel, session, qtbot) -> None:
+    panel.form.advanced.set_open(True)
+    session.update_view(quality_open=True)
+    panel.resize(250, 320)
     qtbot.wait(20)
     area = panel.findChild(QScrollArea)
     assert area.verticalScrollBar().maximum() > 0

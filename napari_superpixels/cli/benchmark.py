@@ -1,0 +1,234 @@
+"""``napari-superpixels benchmark``."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.errors import SuperpixelsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_superpixels.evaluation.results import Summary
+    from napari_superpixels.evaluation.speed import Timing
+
+_QUALITY = "Quality, with --bsds"
+_SPEED = "Speed, with --speed"
+_TABLE = ("K", "BR", "UE", "UE_NP", "EV", "CO", "CO_px", "GR", "CD")
+
+
+def benchmark(
+    bsds: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measure quality on BSDS500: folder of images and groundTruth."),
+    ] = None,
+    speed: Annotated[bool, typer.Option("--speed", help="Measure time and memory instead.")] = False,
+    methods: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Compare only these; --methods list names them.", show_default="all"),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves: .svg or .png.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure as CSV.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write figures, settings and versions as JSON.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Split: train, val or test.", rich_help_panel=_QUALITY)
+    ] = "val",
+    images: Annotated[
+        int | None,
+        typer.Option("--images", min=1, help="Only the first so many.", show_default="all", rich_help_panel=_QUALITY),
+    ] = None,
+    n_segments: Annotated[
+        str, typer.Option(metavar="K,...", help="Numbers of superpixels.", rich_help_panel=_QUALITY)
+    ] = "100,200,400,800",
+    tolerance: Annotated[
+        int, typer.Option(min=0, help="Distance in pixels within which boundaries match.", rich_help_panel=_QUALITY)
+    ] = 2,
+    sizes: Annotated[
+        str, typer.Option(metavar="N,...", help="Images of N x N pixels.", rich_help_panel=_SPEED)
+    ] = "256,512,1024,2048,4096,8192",
+    threads: Annotated[
+        str | None,
+        typer.Option(metavar="N,...", help="Threads.", show_default="1, and all cores", rich_help_panel=_SPEED),
+    ] = None,
+    runs: Annotated[
+        int, typer.Option(min=1, help="Runs of each at most; medians are told.", rich_help_panel=_SPEED)
+    ] = 7,
+) -> None:
+    """Compare with other superpixel methods, and with parts of our own taken away.
+
+    Quality: every method makes superpixels on every image, as near to each number asked for as its settings allow; one
+    superpixel is one connected piece. Results are kept until all are there: run the same command again to go on after
+    an interruption.
+
+    Speed: methods run in turn, each several times, bound to as many cores as there are threads; each one's memory is
+    measured in a process of its own. A rival that would take longer than some seconds is left out.
+
+    The other methods are in the extra "bench"; what is not installed is left out and told.
+
+    Exit status: 0 if all is well, 1 if something failed, 2 for a wrong command, 130 if interrupted.
+    """
+    if methods == "list":
+        _list_methods()
+        return
+    if speed == (bsds is not None):
+        raise typer.BadParameter("give either --bsds DIR, to measure quality, or --speed.")
+    files = _Files(plot, csv, json_file)
+    files.check()
+    keys = None if methods is None else [key.strip() for key in methods.split(",")]
+    try:
+        if bsds is not None:
+            numbers = _numbers(n_segments, "--n-segments")
+            _run_quality(bsds, split, images, keys, numbers, tolerance, files)
+        else:
+            _run_speed(keys, _numbers(sizes, "--sizes"), threads, runs, files)
+    except SuperpixelsError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What is measured is kept; the same command goes on from there.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+class _Files(NamedTuple):
+    """What to write."""
+
+    plot: Path | None
+    csv: Path | None
+    json: Path | None
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before hours are spent."""
+        if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png"):
+            raise typer.BadParameter(f"{self.plot} does not end with .svg or .png.", param_hint="--plot")
+        for name, path in self._asdict().items():
+            if path is not None and path.is_dir():
+                raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=f"--{name}")
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    """Return different numbers from 1, rising."""
+    try:
+        numbers = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        numbers = [0]
+    if numbers[0] < 1:
+        raise typer.BadParameter(f"it is {text!r}; expected numbers from 1, such as 100,200.", param_hint=option)
+    return numbers
+
+
+def _list_methods() -> None:
+    from napari_superpixels.evaluation.methods import METHODS
+    from napari_superpixels.evaluation.speed_methods import SPEED_METHODS
+
+    quality = [(entry.key, entry.title) for entry in METHODS.values()]
+    timed = [(entry.key, entry.title) for entry in SPEED_METHODS]
+    for title, entries in ((_QUALITY, quality), (_SPEED, timed)):
+        typer.echo(f"{title}:")
+        for key, name in entries:
+            typer.echo(f"  {key:<16} {name}")
+
+
+def _run_quality(
+    bsds: Path,
+    split: str,
+    n_images: int | None,
+    keys: list[str] | None,
+    numbers: list[int],
+    tolerance: int,
+    files: _Files,
+) -> None:
+    from napari_superpixels.cli.measuring import measure_source, print_table
+    from napari_superpixels.data.sources import bsds_source
+    from napari_superpixels.evaluation.methods import load_methods
+    from napari_superpixels.evaluation.results import summarize
+    from napari_superpixels.evaluation.tables import ordered, summary_table, write_csv, write_json
+
+    source = bsds_source(bsds, split)
+    source = source.subset([item.name for item in source][:n_images])
+    try:
+        methods, notes = load_methods(keys)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--methods") from None
+    for note in notes:
+        typer.echo(f"Note: {note}", err=True)
+    measured = measure_source(source, methods, numbers, tolerance)
+    rows = ordered(measured.results)
+    summaries = summarize(rows)
+    print_table(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
+    if files.csv is not None:
+        write_csv(files.csv, rows, measured.methods)
+    if files.json is not None:
+        write_json(files.json, rows, measured.methods, {**measured.data, "n_images": len(source)})
+    plots = [] if files.plot is None else _draw(files.plot, summaries)
+    for path in (files.csv, files.json, *plots):
+        if path is not None:
+            typer.echo(f"Wrote {path}", err=True)
+
+
+def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
+    """Draw the rivals beside our method with and without network; our ablations in a figure of their own."""
+    from napari_superpixels.evaluation.ablations import ABLATIONS
+    from napari_superpixels.evaluation.figures import draw_curves
+
+    own = {ablation.title for ablation in ABLATIONS}
+    first = {ablation.title for ablation in ABLATIONS[:2]}
+    against_rivals = [summary for summary in summaries if summary.method in first or summary.method not in own]
+    among_own = [summary for summary in summaries if summary.method in own]
+    figures = {path: against_rivals, path.with_stem(f"{path.stem}-ablations"): among_own}
+    if {summary.method for summary in among_own} <= first:
+        figures = {path: against_rivals}
+    elif len(among_own) == len(summaries):
+        figures = {path: among_own}
+    for file, shown in figures.items():
+        draw_curves(file, shown)
+    return list(figures)
+
+
+def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, files: _Files) -> None:
+    from napari_superpixels.cli.measuring import kept_file, print_table
+    from napari_superpixels.cli.progress import StepBar
+    from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_speed, usable_cores
+    from napari_superpixels.evaluation.speed_methods import load_speed_methods
+    from napari_superpixels.evaluation.speed_report import (
+        draw_speed,
+        memory_table,
+        time_table,
+        write_speed_csv,
+        write_speed_json,
+    )
+
+    numbers = sorted({1, usable_cores()}) if threads is None else _numbers(threads, "--threads")
+    try:
+        methods, notes = load_speed_methods(keys)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--methods") from None
+    try:
+        check_speed(sizes, numbers, runs)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
+    for note in notes:
+        typer.echo(f"Note: {note}", err=True)
+    store = SpeedStore(kept_file("speed", [method.key for method in methods]))
+    timings: list[Timing] = []
+    with StepBar("Timing", len(sizes) * len(numbers)) as bar:
+        blocks = measure_speed(methods, sizes=sizes, threads=numbers, n_runs=runs, store=store, progress=bar.describe)
+        with contextlib.closing(blocks):
+            for block in blocks:
+                timings += block
+                bar.step()
+    for n_threads in numbers:
+        print_table(time_table(timings, n_threads))
+    print_table(memory_table(timings))
+    for note in dict.fromkeys(f"{t.method}, {t.edge}x{t.edge}: {t.note}" for t in timings if t.note):
+        typer.echo(f"Left out: {note}", err=True)
+    writers = ((files.csv, write_speed_csv), (files.json, write_speed_json), (files.plot, draw_speed))
+    for path, write in writers:
+        if path is not None:
+            write(path, timings)
+            typer.echo(f"Wrote {path}", err=True)
+    store.remove()

@@ -1,0 +1,159 @@
+"""What commands that measure share: running methods on a data set, keeping and showing results."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.errors import SuperpixelsError, WriteError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+    from rich.table import Table
+
+    from napari_superpixels.data.sources import DataSource
+    from napari_superpixels.evaluation.results import Result, ResultStore
+    from napari_superpixels.evaluation.runs import Method
+
+_WIDEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Results, and what they were made of."""
+
+    results: "list[Result]"
+    """One for each method, number of superpixels and image."""
+    methods: "Mapping[str, Mapping[str, JsonValue]]"
+    """Parameters of each method by its name."""
+    data: "Mapping[str, JsonValue]"
+    """What was measured on and how."""
+
+
+def failed(error: Exception) -> typer.Exit:
+    """Tell what went wrong; raise what is returned."""
+    typer.echo(f"Error: {error}", err=True)
+    return typer.Exit(1)
+
+
+def kept_file(kind: str, identity: "JsonValue") -> Path:
+    """Return the file that keeps results of a run until all are there.
+
+    Parameters
+    ----------
+    kind : str
+        What is kept, for the name.
+    identity : JSON value
+        What tells this run from others.
+    """
+    import platformdirs
+
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation" / f"{kind}-{digest}.jsonl"
+
+
+def measure_source(
+    source: "DataSource",
+    methods: "Sequence[Method]",
+    numbers: Sequence[int | None],
+    tolerance: int,
+    workers: int | None = None,
+) -> Measured:
+    """Run methods on a data set with a progress bar, going on where an earlier run was stopped.
+
+    Raises
+    ------
+    typer.Exit
+        If an image fails or the run is interrupted; what is measured is kept then.
+    """
+    from napari_superpixels.cli.progress import StepBar
+    from napari_superpixels.evaluation.runs import Failure, evaluate_methods
+
+    results: list[Result] = []
+    failures: list[Failure] = []
+    store = _open_store(source, methods, tolerance) if any(numbers) else None  # labels are read as quickly
+    rows = evaluate_methods(source, methods, numbers, tolerance=tolerance, store=store, workers=workers)
+    with StepBar("Measuring", len(source) * len(methods) * len(numbers)) as bar:
+        for note in source.notes:
+            bar.say(f"note: {note}")
+        try:
+            with contextlib.closing(rows):
+                for row in rows:
+                    bar.step()
+                    if isinstance(row, Failure):
+                        failures.append(row)
+                        bar.say(f"{row.case}: {row.error}")
+                    else:
+                        results.append(row)
+        except KeyboardInterrupt:
+            kept = "What is measured is kept; the same command goes on from there." if store else ""
+            bar.say(f"Interrupted. {kept}".rstrip())
+            raise typer.Exit(INTERRUPTED) from None
+        except SuperpixelsError as error:
+            raise failed(error) from None
+    if failures:
+        raise failed(ValueError(f"{len(failures)} of {len(source)} images could not be measured; no file is written."))
+    if store is not None:
+        store.remove()
+    data: dict[str, JsonValue] = {"kind": source.kind, **source.settings, "tolerance": tolerance}
+    return Measured(results, {method.name: method.settings for method in methods}, data)
+
+
+def _open_store(source: "DataSource", methods: "Sequence[Method]", tolerance: int) -> "ResultStore | None":
+    from napari_superpixels.evaluation.results import ResultStore
+
+    settings: list[JsonValue] = [[method.name, dict(method.settings)] for method in methods]
+    try:
+        return ResultStore(kept_file("quality", [source.kind, dict(source.settings), settings, tolerance]))
+    except WriteError as error:
+        typer.echo(f"Note: {error} Results are not kept meanwhile.", err=True)
+        return None
+
+
+def report(measured: Measured, *, csv: Path | None, json_file: Path | None, plot: Path | None) -> None:
+    """Print the means, and write the files that are wanted.
+
+    Raises
+    ------
+    typer.Exit
+        If a file cannot be written.
+    """
+    from napari_superpixels.evaluation.results import summarize
+    from napari_superpixels.evaluation.tables import measure_table, ordered, summary_table, write_csv, write_json
+
+    rows, methods = ordered(measured.results), measured.methods
+    summaries = summarize(rows)
+    n_images = len({row.case for row in rows})
+    images = "1 image" if n_images == 1 else f"{n_images} images"
+    typer.echo(f"{', '.join(methods)}: {images}, tolerance {measured.data['tolerance']} px")
+    print_table(measure_table(summaries) if len(methods) == 1 else summary_table(summaries))
+    try:
+        if csv is not None:
+            write_csv(csv, rows, methods)
+        if json_file is not None:
+            write_json(json_file, rows, methods, {**measured.data, "n_images": n_images})
+        if plot is not None:
+            from napari_superpixels.evaluation.figures import draw_curves
+
+            draw_curves(plot, summaries)
+    except WriteError as error:
+        raise failed(error) from None
+    for path in (csv, json_file, plot):
+        if path is not None:
+            typer.echo(f"Wrote {path}", err=True)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table on standard output, in full width where that is no terminal."""
+    from rich.console import Console
+
+    out = Console(highlight=False, emoji=False)
+    if not out.is_terminal:
+        out.width = max(out.width, Console(width=_WIDEST).measure(table).maximum)
+    out.print(table)

@@ -1,0 +1,199 @@
+"""``napari-superpixels targets``."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.sources import (
+    BsdsOption,
+    CocoOption,
+    ImagesOption,
+    LabelEndingOption,
+    LabelsOption,
+    MasksOption,
+    PartialOption,
+    SplitOption,
+    open_source,
+)
+from napari_superpixels.errors import ReadError, SuperpixelsError
+
+if TYPE_CHECKING:
+    from napari_superpixels.engine.target_runs import TargetResult
+
+_PANEL = "Superpixels"
+_REPORT = "report"
+
+
+def targets(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for targets and report.")],
+    bsds: BsdsOption = None,
+    split: SplitOption = None,
+    coco: CocoOption = None,
+    images: ImagesOption = None,
+    labels: LabelsOption = None,
+    masks: MasksOption = None,
+    label_ending: LabelEndingOption = None,
+    partial: PartialOption = False,
+    n_segments: Annotated[
+        int | None,
+        typer.Option(min=1, help="Superpixels of each image.", show_default="400", rich_help_panel=_PANEL),
+    ] = None,
+    superpixel_size: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            metavar="AREA",
+            help="Average size of a superpixel in pixels, instead of their number: for images of many sizes.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    color_weight: Annotated[
+        float,
+        typer.Option(min=0, help="How much fronts are slowed by another colour.", rich_help_panel=_PANEL),
+    ] = 0.1,
+    refine_start: Annotated[
+        float,
+        typer.Option(min=0.01, max=1, help="Share of the superpixels that start on a grid.", rich_help_panel=_PANEL),
+    ] = 0.6,
+    refine_rounds: Annotated[
+        int, typer.Option(min=0, help="Rounds that add the others where fronts arrive late.", rich_help_panel=_PANEL)
+    ] = 4,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that work side by side.", show_default="one per processor")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write statistics and pictures of the data set.")] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Do everything again, and replace files of other origin.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+) -> None:
+    """Make what a network is to learn: superpixels that no border of the ground truth crosses, in their mean colours.
+
+    Each image becomes a NumPy archive in DIR with superpixels and colours for every annotator. DIR/report describes the
+    data set: sizes of images, objects per image, sizes of segments, numbers of superpixels, and examples to look at.
+
+    COCO: every border counts; where objects overlap, the overlap is a segment of its own. A crowd (iscrowd) is one
+    segment. Images without annotations, and missing ones, are left out and told.
+
+    Folders: an image sub/a.tif belongs to the labels sub/a.tif or sub/a.png in the folder of labels; 0 is background.
+    Stacks are taken plane by plane. Name one folder of labels for each annotator.
+
+    Run the same command again to go on after an interruption. An image that fails does not stop the others.
+
+    Exit status: 0 if all is well, 1 if an image failed, 2 for a wrong command, 130 if interrupted.
+    """
+    for name, value in (("--superpixel-size", superpixel_size), ("--color-weight", color_weight)):
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
+    if n_segments is not None and superpixel_size is not None:
+        raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
+    try:
+        source = open_source(
+            bsds=bsds,
+            split=split,
+            coco=coco,
+            images=images,
+            labels=labels,
+            masks=masks,
+            label_ending=label_ending,
+            partial=partial,
+        )
+    except ReadError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+    from napari_superpixels.engine.target_growth import TargetConfig
+    from napari_superpixels.engine.target_runs import run_targets
+    from napari_superpixels.evaluation.dataset_report import summarise, write_report
+
+    config = TargetConfig(
+        n_segments=n_segments or TargetConfig().n_segments,
+        superpixel_size=superpixel_size,
+        color_weight=color_weight,
+        refine_start=refine_start,
+        refine_rounds=refine_rounds,
+    )
+    interrupted = False
+    results: list[TargetResult] = []
+    try:
+        with _TargetsBar(len(source), source.notes, as_json=as_json) as bar:
+            try:
+                for result in run_targets(source, output, config, workers=workers, overwrite=overwrite):
+                    results.append(result)
+                    bar.on_result(result)
+            except KeyboardInterrupt:
+                interrupted = True
+        if report and not interrupted:
+            write_report(output / _REPORT, source, config, results)
+    except SuperpixelsError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps({**summarise(source, config, results), "interrupted": interrupted}, indent=2))
+    else:
+        bar.finish(results, output, interrupted=interrupted)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(1 if any(result.status == "failed" for result in results) else 0)
+
+
+class _TargetsBar:
+    """Progress and failures: a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, n_images: int, notes: tuple[str, ...], *, as_json: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._n_images = n_images
+        self._counts: Counter[str] = Counter()
+        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._err,
+            transient=True,
+            disable=not self._err.is_terminal,
+        )
+        self._task = self._bar.add_task("Targets", total=n_images)
+        for note in notes:
+            self._err.print(f"note: {note}")
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def on_result(self, result: "TargetResult") -> None:
+        """Move the bar, and say what went wrong or is special."""
+        self._counts[result.status] += 1
+        self._bar.update(self._task, completed=self._counts.total())
+        if result.status == "failed":
+            self._err.print(f"{result.name}: failed: {result.error}")
+        for note in (result.record or {}).get("notes", ()) if result.status == "done" else ():
+            self._err.print(f"{result.name}: note: {note}")
+
+    def finish(self, results: "list[TargetResult]", output: Path, *, interrupted: bool) -> None:
+        """Print the summary."""
+        words = [f"{self._counts[status]} {status}" for status in ("done", "skipped", "failed") if self._counts[status]]
+        if rest := self._n_images - self._counts.total():
+            words.append(f"{rest} not done")
+        made = [n for result in results if result.record is not None for n in result.record["n_superpixels"]]
+        if made:
+            low, high = min(made), max(made)
+            each = f"{low}" if low == high else f"{low} to {high}"
+            words.append(f"{each} superpixels for each of {len(made)} annotations")
+        self._out.print(f"{output}: {', '.join(words)}")
+        if interrupted:
+            self._err.print("Interrupted. What is done stays; the same command goes on from there.")

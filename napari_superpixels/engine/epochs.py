@@ -1,0 +1,159 @@
+"""What happens after every epoch of a training run: validation, saving, figures, and the decision to stop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+
+from napari_superpixels.data.sources import SourceItem
+from napari_superpixels.engine.run_figures import draw_curves, draw_pictures
+from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
+from napari_superpixels.engine.validation import MEASURES, measure_network, picture_network
+from napari_superpixels.nets.catalogue import ModelCard
+from napari_superpixels.nets.checkpoint import Model, save_model
+from napari_superpixels.nets.folding import fold
+from napari_superpixels.nets.registry import build_network
+from napari_superpixels.nets.train import TrainEvent
+from napari_superpixels.nets.train_module import TrainModule
+from napari_superpixels.nets.train_state import Progress, save_state
+
+_N_PICTURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEvent:
+    """What came of an epoch."""
+
+    epoch: int
+    """Number of the epoch, from 1."""
+    row: Row
+    """Its line in the table of measures."""
+    is_best: bool
+    """Whether no epoch before was better."""
+
+
+class EpochKeeper(pl.Callback):
+    """Validates and saves a run after every epoch.
+
+    The images are shared between devices; the first device writes. The state, from which a resume goes on, is written
+    last: what a kill left half done is done again.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where everything is written.
+    config : RunConfig
+        What the run was begun with.
+    items : sequence of SourceItem
+        Images that are measured; with none, the training loss takes their place.
+    progress : Progress
+        Where the run stands at the start.
+    on_epoch : callable, optional
+        Called after every epoch, on the first device.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        items: Sequence[SourceItem],
+        progress: Progress,
+        on_epoch: Callable[[EpochEvent], None] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._items = items
+        self._on_epoch = on_epoch or (lambda event: None)
+        self._best, self._stale = progress.best_score, progress.stale_epochs
+        self._kept_step = progress.step
+        self._rows = folder.read_rows(progress.step)
+        self._events: list[TrainEvent] = []
+        self.interrupted = False
+        self.out_of_patience = False
+
+    def on_step(self, event: TrainEvent) -> None:
+        """Remember the losses of a step for the epoch's mean."""
+        self._events.append(event)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Remember that the user stopped the run, which Lightning hides."""
+        self.interrupted = isinstance(exception, KeyboardInterrupt)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Validate, save and draw, unless no step was done since the last time."""
+        assert isinstance(pl_module, TrainModule)
+        if pl_module.step == self._kept_step:
+            return
+        self._kept_step = pl_module.step
+        model = self._model(pl_module)
+        measures = self._measure(trainer, pl_module, model)
+        losses = self._mean_losses()
+        loss: float = trainer.strategy.broadcast(losses.get("loss", 0.0))
+        score = measures.get("undersegmentation_error", loss)
+        is_best = self._best is None or score < self._best
+        self._best, self._stale = (score, 0) if is_best else (self._best, self._stale + 1)
+        patience = self._config.train.patience
+        if patience is not None and self._stale >= patience:
+            self.out_of_patience = trainer.should_stop = True
+        if trainer.is_global_zero:
+            self._write(pl_module, model, {**losses, **measures}, is_best=is_best)
+
+    def _model(self, module: TrainModule) -> Model:
+        network = build_network(self._config.network)
+        network.load_state_dict({name: value.cpu() for name, value in module.average.items()})
+        network.requires_grad_(False).eval()
+        return Model(self._folder.root.name, "", network.config, network, fold(network), self._config.card)
+
+    def _measure(self, trainer: pl.Trainer, module: TrainModule, model: Model) -> dict[str, float]:
+        """Return the mean of every measure over the images of all devices."""
+        if not self._items:
+            return {}
+        items = self._items[trainer.global_rank :: trainer.world_size]
+        values = measure_network(model, items, self._config.validation, device=module.device.type)
+        sums = torch.tensor([sum(values[name]) for name in MEASURES], dtype=torch.float64)
+        if trainer.world_size > 1:
+            device = sums.float().to(module.device)
+            sums = torch.as_tensor(trainer.strategy.reduce(device, reduce_op="sum")).double().cpu()
+        return dict(zip(MEASURES, (sums / len(self._items)).tolist(), strict=True))
+
+    def _mean_losses(self) -> dict[str, float]:
+        events, self._events = self._events, []
+        if not events:
+            return {}
+        means = {name: float(np.mean([event.losses[name] for event in events])) for name in events[0].losses}
+        return {"loss": float(np.mean([event.loss for event in events])), **means}
+
+    def _write(self, module: TrainModule, model: Model, measures: dict[str, float], *, is_best: bool) -> None:
+        folder = self._folder
+        epoch = -(-module.step // self._config.train.epoch_steps)
+        rate = module.trainer.optimizers[0].param_groups[0]["lr"]
+        row: Row = {"epoch": epoch, "step": module.step, "seconds": round(module.seconds, 1), "learning_rate": rate}
+        row |= {**measures, **module.norms()}
+        self._rows.append(row)
+        card = self._card(module.step, measures)
+        save_model(folder.last, model.network, card)
+        if is_best:
+            save_model(folder.best, model.network, card)
+            folder.write_card(card)
+        folder.write_rows(self._rows)
+        draw_curves(folder.root, self._rows)
+        if self._items:
+            reads = [item.read() for item in self._items[:: max(1, len(self._items) // _N_PICTURES)][:_N_PICTURES]]
+            validation, device = self._config.validation, module.device.type
+            draw_pictures(
+                folder.sample(epoch), [picture_network(model, read, validation, device=device) for read in reads]
+            )
+        save_state(folder.state, module.state(self._best, self._stale))
+        self._on_epoch(EpochEvent(epoch, row, is_best))
+
+    def _card(self, step: int, measures: dict[str, float]) -> ModelCard:
+        config = self._config
+        recipe: dict[str, Any] = config.model_dump(mode="json", include={"library", "train", "targets", "start"})
+        recipe["validation"] = config.validation.model_dump(mode="json")
+        recipe["steps"] = step
+        metrics = {f"val_{name}": measures[name] for name in MEASURES if name in measures}
+        losses = {f"train_{name}": value for name, value in measures.items() if name not in MEASURES}
+        return config.card.model_copy(update={"recipe": recipe, "metrics": {**metrics, **losses}})

@@ -1,0 +1,125 @@
+"""How good the superpixels of a network are: measured after the eikonal step, not by the loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_superpixels.core.features import pixel_features
+from napari_superpixels.core.image import UnitImage, unit_image
+from napari_superpixels.core.metrics import evaluate
+from napari_superpixels.core.slowness import label_slowness
+from napari_superpixels.core.superpixels import grow_superpixels
+from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem
+from napari_superpixels.nets.checkpoint import Model
+from napari_superpixels.nets.predict import predict
+from napari_superpixels.params import SegmentParams
+
+_DEFAULTS = SegmentParams()
+#: Measures of a validation, as :class:`napari_superpixels.core.metrics.Metrics` names them.
+MEASURES = ("undersegmentation_error", "boundary_recall", "compactness_px", "explained_variation")
+
+
+class ValidationConfig(BaseModel):
+    """How a network is validated; immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    n_images: int = Field(50, ge=1)
+    """Images of the validation split that are measured, evenly spread over it."""
+    n_segments: int = Field(400, ge=1)
+    """Superpixels of an image."""
+    superpixel_size: float | None = Field(None, ge=1)
+    """Average area of a superpixel in pixels, instead of their number."""
+    tolerance: int = Field(2, ge=0)
+    """Distance in pixels within which boundaries match."""
+    color_weight: float = Field(_DEFAULTS.color_weight, ge=0)
+    """Colour weight of the quadratic slowness law."""
+    edge_weight: float = Field(_DEFAULTS.edge_weight, ge=0)
+    """Weight of the boundary probability."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationPicture:
+    """What a network makes of one image."""
+
+    image: NDArray[np.float32]
+    """Shape (M, N, 3), in [0, 1]."""
+    flattened: NDArray[np.float32]
+    """Shape (M, N, 3), in [0, 1]."""
+    boundary: NDArray[np.float32] | None
+    """Boundary probability, shape (M, N)."""
+    labels: NDArray[np.int32]
+    """Superpixels, shape (M, N)."""
+
+
+def choose_items(source: DataSource, config: ValidationConfig) -> list[SourceItem]:
+    """Return the items of a source that are measured."""
+    count = min(config.n_images, len(source))
+    return [source.items[i * len(source) // count] for i in range(count)]
+
+
+def measure_network(
+    model: Model, items: Sequence[SourceItem], config: ValidationConfig, *, device: str = "cpu"
+) -> dict[str, list[float]]:
+    """Measure the superpixels that a network leads to.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    items : sequence of SourceItem
+        Images with ground truth.
+    config : ValidationConfig
+        Number of superpixels and weights.
+    device : str
+        Where the network runs.
+
+    Returns
+    -------
+    dict
+        For each of :data:`MEASURES` its value on every image, a mean over the annotators.
+
+    Raises
+    ------
+    ReadError
+        If an image cannot be read.
+    """
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for item in items:
+        read = item.read()
+        picture = picture_network(model, read, config, device=device)
+        metrics = evaluate(picture.labels, read.ground_truths, picture.image, config.tolerance)
+        for name in MEASURES:
+            values[name].append(float(getattr(metrics, name)))
+    return values
+
+
+def picture_network(
+    model: Model, read: AnnotatedImage, config: ValidationConfig, *, device: str = "cpu"
+) -> ValidationPicture:
+    """Return what a network makes of one image, and the superpixels that follow."""
+    unit = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb)
+    prediction = predict(model, unit.pixels, device=device)
+    labels = _segment(unit, prediction.flattened, prediction.boundary, config)
+    return ValidationPicture(unit.pixels, prediction.flattened, prediction.boundary, labels)
+
+
+def _segment(
+    unit: UnitImage,
+    flattened: NDArray[np.float32],
+    boundary: NDArray[np.float32] | None,
+    config: ValidationConfig,
+) -> NDArray[np.int32]:
+    n_pixels = flattened.shape[0] * flattened.shape[1]
+    wanted = config.n_segments if config.superpixel_size is None else round(n_pixels / config.superpixel_size)
+    slowness = label_slowness(
+        pixel_features(unit.pixels, flattened, 1.0, unit.kind),
+        "quadratic",
+        color_weight=config.color_weight,
+        edge_weight=config.edge_weight,
+        boundary=boundary,
+    )
+    return grow_superpixels(slowness, min(max(1, wanted), n_pixels)).labels

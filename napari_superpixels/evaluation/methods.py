@@ -1,0 +1,61 @@
+"""Everything that the benchmark compares, by name."""
+
+import difflib
+from collections.abc import Sequence
+
+from napari_superpixels.errors import MissingPackageError
+from napari_superpixels.evaluation.ablations import ABLATIONS, Ablation
+from napari_superpixels.evaluation.rivals import RIVALS, Rival
+from napari_superpixels.evaluation.runs import Method
+
+_ALL: tuple[Ablation | Rival, ...] = (*ABLATIONS, *RIVALS)
+#: Our method, its ablations and the rivals, by their names on the command line.
+METHODS = {entry.key: entry for entry in _ALL}
+
+
+def load_methods(keys: Sequence[str] | None = None) -> tuple[list[Method], list[str]]:
+    """Return methods that are ready to run, and notes about what is left out.
+
+    Parameters
+    ----------
+    keys : sequence of str, optional
+        Keys of :data:`METHODS`; all by default. Of all, those whose library is missing are left out with a note.
+
+    Raises
+    ------
+    ValueError
+        If there is no method of that name, or a name comes twice.
+    MissingPackageError
+        If the library of a method that was named is missing.
+    CheckpointError
+        If the default model is missing or unusable.
+    """
+    chosen = list(METHODS) if keys is None else list(keys)
+    check_keys(chosen, list(METHODS))
+    loaded: list[Method] = []
+    notes: list[str] = []
+    for key in chosen:
+        try:
+            loaded.append(METHODS[key].load())
+        except MissingPackageError as error:
+            if keys is not None:
+                raise
+            notes.append(f"{error} It is left out.")
+    return loaded, notes
+
+
+def check_keys(keys: Sequence[str], known: Sequence[str]) -> None:
+    """Check names of methods that a user gave.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown, or comes twice.
+    """
+    for key in keys:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+            raise ValueError(f"there is no method {key!r}; {hint}")
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"each method can be named once; received {', '.join(keys)}")

@@ -1,0 +1,203 @@
+"""What the speed benchmark times: our stages, other methods, and the march of another eikonal solver."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from skimage.data import astronaut
+
+from napari_superpixels.core.features import pixel_features
+from napari_superpixels.core.fmm import travel_time
+from napari_superpixels.core.seeds import place_seeds
+from napari_superpixels.core.slowness import constant_slowness, label_slowness
+from napari_superpixels.core.superpixels import given_seeds, grow_superpixels, march_from
+from napari_superpixels.engine.pipeline import Pipeline
+from napari_superpixels.engine.resolve import ImageInput
+from napari_superpixels.errors import MissingPackageError
+from napari_superpixels.evaluation.methods import check_keys
+from napari_superpixels.evaluation.rivals import RIVALS, Image, Rival
+from napari_superpixels.params import SegmentParams
+
+# Compactness does not change the time; SLICO takes that of SLIC.
+_TIMED = ("slic-20", "watershed", "fast-slic-20", "opencv-slic", "seeds", "lsc")
+#: Pixels across a superpixel: 2601 of them on 1024 x 1024.
+CELL = 20.08
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedMethod:
+    """Something that is timed."""
+
+    key: str
+    """Name on the command line."""
+    title: str
+    """Name in tables and figures."""
+    prepare: Callable[[Image, int, int], Call]
+    """Takes an image, K and the number of threads; returns the call that is timed."""
+    is_rival: bool = False
+    """Whether it is another method: those are left out where one call takes too long."""
+    largest_edge: int | None = None
+    """Larger images are not tried."""
+    most_superpixels: int | None = None
+    """Largest number that it takes; None without a limit."""
+
+
+def n_superpixels(edge: int) -> int:
+    """Return K for an image of edge x edge pixels: superpixels are equally large on all."""
+    return max(1, round((edge / CELL) ** 2))
+
+
+def tiled_astronaut(edge: int) -> Image:
+    """Return scikit-image's astronaut, repeated or cut to edge x edge, uint8 of shape (edge, edge, 3)."""
+    repeats = -(-edge // 512)
+    return np.ascontiguousarray(np.tile(astronaut(), (repeats, repeats, 1))[:edge, :edge])
+
+
+def _unit(image: Image) -> npt.NDArray[np.float32]:
+    return image.astype(np.float32) / np.float32(255)
+
+
+def _eikonal(image: Image, n_segments: int, n_threads: int) -> Call:
+    features = pixel_features(_unit(image), None, 1.0, "rgb")
+    params = SegmentParams()
+
+    def call() -> object:
+        slowness = label_slowness(features, params.law, color_weight=params.color_weight, regularity=params.regularity)
+        return grow_superpixels(slowness, n_segments, n_threads=n_threads)
+
+    return call
+
+
+def _segment(image: Image, params: SegmentParams) -> Call:
+    return lambda: Pipeline().run(ImageInput(image, source=None, key=None), params)
+
+
+def _raw(image: Image, n_segments: int, n_threads: int) -> Call:
+    return _segment(image, SegmentParams(model=None, n_segments=n_segments))
+
+
+def _whole(image: Image, n_segments: int, n_threads: int) -> Call:
+    return _segment(image, SegmentParams(n_segments=n_segments, device="cpu"))
+
+
+def _slider_step(image: Image, n_segments: int, n_threads: int) -> Call:
+    pipeline, inputs = Pipeline(), ImageInput(image, source="image", key="image")
+    params = SegmentParams(n_segments=n_segments, device="cpu")
+    pipeline.run(inputs, params)
+    positions = itertools.cycle((0.48, 0.52))
+    return lambda: pipeline.run(inputs, params.updated(regularity=next(positions)))
+
+
+def _network(image: Image, n_segments: int, n_threads: int) -> Call:
+    from napari_superpixels.nets.checkpoint import load_model
+    from napari_superpixels.nets.predict import predict
+
+    model, unit = load_model(str(SegmentParams().model)), _unit(image)
+    return lambda: predict(model, unit, device="cpu")
+
+
+def _bare_convolutions(image: Image, n_segments: int, n_threads: int) -> Call:
+    """Only the folded network's convolutions, each on an input of its size: what the network stage cannot go below."""
+    import torch
+    from torch import Tensor, nn
+
+    from napari_superpixels.nets.checkpoint import load_model
+
+    network = load_model(str(SegmentParams().model)).folded
+    inputs: dict[tuple[int, ...], Tensor] = {}
+    convolutions: list[tuple[nn.Module, Tensor]] = []
+
+    def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        (x,) = arguments
+        convolutions.append((module, inputs.setdefault(tuple(x.shape), x.clone())))
+
+    hooks = [
+        m.register_forward_pre_hook(note) for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    with torch.inference_mode():
+        network(torch.from_numpy(_unit(image)).permute(2, 0, 1)[None])
+    for hook in hooks:
+        hook.remove()
+
+    @torch.inference_mode()
+    def call() -> None:
+        for module, x in convolutions:
+            module(x)
+
+    return call
+
+
+def _one_march(image: Image, n_segments: int, n_threads: int) -> Call:
+    field, seeds = _field_and_seeds(image, n_segments)
+    slowness = constant_slowness(field)
+    return lambda: march_from(slowness, given_seeds(slowness, seeds), n_threads=n_threads)
+
+
+def _scikit_fmm(image: Image, n_segments: int, n_threads: int) -> Call:
+    field, seeds = _field_and_seeds(image, n_segments)
+    travel_time(field[:2, :2], np.zeros((1, 2), np.int64))  # says what is wrong where scikit-fmm is missing
+    return lambda: travel_time(field, seeds)
+
+
+def _field_and_seeds(image: Image, n_segments: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return a slowness with borders in it, and K seeds on a grid."""
+    grey = image.mean(axis=2, dtype=np.float32)
+    slowness = 1 + np.hypot(*np.gradient(grey)) / 8
+    return slowness.astype(np.float32), place_seeds(grey.shape, n_segments, placement="grid")
+
+
+def _rival(rival: Rival) -> SpeedMethod:
+    def prepare(image: Image, n_segments: int, n_threads: int) -> Call:
+        run = rival.load().run
+        return lambda: run(image, n_segments)
+
+    return SpeedMethod(rival.key, rival.title, prepare, is_rival=True, most_superpixels=rival.most_asked)
+
+
+SPEED_METHODS = (
+    SpeedMethod("eikonal", "eikonal: features to labels", _eikonal),
+    SpeedMethod("raw", "whole segmentation, no network", _raw),
+    SpeedMethod("slider", "slider step, network cached", _slider_step),
+    SpeedMethod("network", "network", _network),
+    SpeedMethod("convolutions", "network: bare convolutions", _bare_convolutions, largest_edge=2048),
+    SpeedMethod("whole", "whole segmentation", _whole),
+    SpeedMethod("march", "eikonal: one march, one slowness", _one_march),
+    SpeedMethod("scikit-fmm", "scikit-fmm: the same march, no labels", _scikit_fmm, is_rival=True),
+    *(_rival(rival) for rival in RIVALS if rival.key in _TIMED),
+)
+
+
+def load_speed_methods(keys: Sequence[str] | None = None) -> tuple[list[SpeedMethod], list[str]]:
+    """Return what can be timed here, and notes about what is left out.
+
+    Parameters
+    ----------
+    keys : sequence of str, optional
+        Keys of :data:`SPEED_METHODS`; all by default. Of all, those whose library is missing are left out with a note.
+
+    Raises
+    ------
+    ValueError
+        If there is no method of that name, or a name comes twice.
+    MissingPackageError
+        If the library of a method that was named is missing.
+    """
+    by_key = {method.key: method for method in SPEED_METHODS}
+    check_keys(list(by_key) if keys is None else keys, list(by_key))
+    found: list[SpeedMethod] = []
+    notes: list[str] = []
+    for key in by_key if keys is None else keys:
+        try:
+            if by_key[key].is_rival:
+                by_key[key].prepare(tiled_astronaut(64), 1, 1)
+        except MissingPackageError as error:
+            if keys is not None:
+                raise
+            notes.append(f"{error} It is left out.")
+        else:
+            found.append(by_key[key])
+    return found, notes

@@ -1,0 +1,117 @@
+"""Batches of random crops that depend on the number of the step alone, so that a run can go on exactly anywhere."""
+
+from collections.abc import Sequence
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from napari_superpixels.nets.augment import random_crop
+from napari_superpixels.nets.samples import TrainSample
+from napari_superpixels.nets.train import Batch, TrainConfig
+from napari_superpixels.nets.train_module import TrainModule
+
+
+class CropBatches(Dataset[Batch]):
+    """The batches of some steps, as one of several devices sees them.
+
+    Each image is shown once before any is shown again. Neither the order of the images nor a crop depends on what was
+    drawn before: both follow from the seed and the crop's number.
+
+    Parameters
+    ----------
+    samples : sequence of TrainSample
+        Images with their targets.
+    config : TrainConfig
+        Size of the batches and crops, seed.
+    first_step : int
+        Steps before the first batch.
+    n_steps : int
+        Number of batches.
+    rank, world_size : int
+        Number of this device, and of all; each gets its share of every batch.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[TrainSample],
+        config: TrainConfig,
+        first_step: int,
+        n_steps: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if config.batch_size % world_size:
+            raise ValueError(
+                f"{world_size} devices cannot share batches of {config.batch_size} crops evenly; choose a multiple"
+            )
+        self._samples = samples
+        self._config = config
+        self._first_step = first_step
+        self._n_steps = n_steps
+        self._rank = rank
+        self._world_size = world_size
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return self._n_steps
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return a batch, of shapes (N, C, S, S), (N, C, S, S) and (N, 1, S, S)."""
+        config = self._config
+        first = (self._first_step + index) * config.batch_size
+        numbers = range(first + self._rank, first + config.batch_size, self._world_size)
+        crops = [self._crop(number) for number in numbers]
+        image, target, boundary = (
+            torch.from_numpy(np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)))
+            for parts in zip(*crops, strict=True)
+        )
+        return image, target, boundary
+
+    def _crop(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        turn, place = divmod(number, len(self._samples))
+        seed = self._config.seed
+        image = int(np.random.default_rng([seed, 0, turn]).permutation(len(self._samples))[place])
+        rng = np.random.default_rng([seed, 1, number])
+        return random_crop(self._samples[image], rng, self._config.crop_size, self._config.augmentation)
+
+
+class CropDataModule(pl.LightningDataModule):
+    """The crops of each epoch of a training run, from where the module is.
+
+    Parameters
+    ----------
+    samples : sequence of TrainSample
+        Images with their targets.
+    config : TrainConfig
+        Recipe.
+    workers : int
+        Processes that cut crops; 0 cuts them in this one.
+    """
+
+    def __init__(self, samples: Sequence[TrainSample], config: TrainConfig, workers: int = 0) -> None:
+        super().__init__()
+        if not samples:
+            raise ValueError("training needs at least one sample, received none")
+        self._samples = samples
+        self._config = config
+        self._workers = workers
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the batches up to the end of the current epoch."""
+        trainer, config = self.trainer, self._config
+        assert trainer is not None
+        module = trainer.lightning_module
+        assert isinstance(module, TrainModule)
+        step = module.step
+        batches = CropBatches(
+            self._samples,
+            config,
+            step,
+            min(config.epoch_steps - step % config.epoch_steps, config.steps - step),
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        return DataLoader(batches, batch_size=None, num_workers=self._workers)

@@ -1,0 +1,156 @@
+"""Training and the library of models, as a user types them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+from typer.testing import CliRunner, Result
+
+from napari_superpixels.cli import app
+from napari_superpixels.engine.run_folder import RunFolder
+from napari_superpixels.nets.catalogue import MODELS_VARIABLE
+from napari_superpixels.nets.registry import PRESETS
+
+TINY = ["--network", "can24-d7", "--steps", "2", "--epoch-steps", "1", "--batch-size", "1", "--crop-size", "16"]
+TINY += ["--n-segments", "10", "--device", "cpu"]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result
+
+
+def words(text: str) -> str:
+    """Return a text without the frames and line breaks of a terminal."""
+    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
+
+
+@pytest.fixture(autouse=True)
+def _single_thread() -> Iterator[None]:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.fixture
+def bsds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, color_blocks: np.ndarray) -> Path:
+    """Return a data set in the layout of BSDS500 with one image to learn from and one to validate on."""
+    monkeypatch.chdir(tmp_path)
+    truths = np.empty((1, 1), dtype=object)
+    truths[0, 0] = {"Segmentation": (np.arange(4800).reshape(60, 80) // 1200 + 1).astype(np.uint16)}
+    for split in ("train", "val"):
+        for part in ("images", "groundTruth"):
+            Path("bsds", part, split).mkdir(parents=True)
+        iio.imwrite(f"bsds/images/{split}/{split}.jpg", color_blocks)
+        savemat(f"bsds/groundTruth/{split}/{split}.mat", {"groundTruth": truths})
+    return Path("bsds")
+
+
+def test_a_run_gives_a_model_that_segments_and_can_be_installed(
+    bsds: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "home"))
+    result = run("train", "--bsds", bsds, "-o", "run", "--title", "Mine", *TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "Targets: 1 of 1 images" in result.stderr
+    assert re.search(r"Epoch 2: loss \d\.\d+, 1-ASA \d\.\d+, BR \d\.\d+, CO \d", result.stderr)
+    assert result.stdout.strip() == "Done after 2 steps. The best model is run/best.safetensors"
+    split = RunFolder(Path("run")).read_split()
+    assert (split.train, split.validation) == (("train",), ("val",))
+    config = RunFolder(Path("run")).read_config()
+    assert config.network == PRESETS["can24-d7"]
+    assert (config.targets.n_segments, config.validation.n_segments) == (10, 10)
+    assert run("models", "import", "run/best.safetensors", "--name", "mine").exit_code == 0
+    assert re.search(r"^mine +Mine$", run("models", "list").stdout, re.MULTILINE)
+    segmented = run("segment", "bsds/images/val/val.jpg", "-o", "out", "--model", "mine", "--n-segments", 6)
+    assert segmented.exit_code == 0, segmented.stderr
+    assert run("models", "export", "mine", "-o", "mine.onnx").exit_code == 0
+    assert Path("mine.onnx").stat().st_size > 10_000
+    assert "exists" in words(run("models", "export", "mine", "-o", "mine.onnx").stderr)
+    assert run("models", "remove", "mine").exit_code == 0
+    assert run("models", "remove", "mine").exit_code == 2
+    again = run("train", "--bsds", bsds, "-o", "run", *TINY)
+    assert again.exit_code == 1
+    assert "holds a training run already" in again.stderr
+
+
+def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
+    home = tmp_path / "elsewhere"
+    shipped = run("models", "show", "natural").stdout
+    file = re.search(r"file: +(\S+)", shipped)
+    assert file is not None
+    assert run("models", "import", file[1], "--name", "copy", "--folder", home).exit_code == 0
+    assert (home / "copy.safetensors").is_file()
+    assert "copy" in run("models", "list", "--folder", home).stdout
+    assert run("models", "show", "copy", "--folder", home).exit_code == 0
+    assert run("models", "show", "copy").exit_code == 2
+    assert "came with the program" in words(run("models", "remove", "natural", "--folder", home).stderr)
+    bad = run("models", "import", "bsds/images/val/val.jpg", "--folder", home)
+    assert (bad.exit_code, "no .safetensors file" in bad.stderr) == (1, True)
+    assert run("models", "import", file[1], "--name", "../x", "--folder", home).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "name one data set"),
+        (["--bsds", "bsds", "--minutes", "0"], 2, "train.time_limit: Input should be greater than 0"),
+        (["--bsds", "bsds", "--network", "resnet"], 2, "'resnet' is none of can, unet"),
+        (["--bsds", "bsds", "--recipe", "gone.json"], 2, "gone.json cannot be read"),
+        (["--bsds", "bsds", "--schedule", "sine"], 2, "train.schedule"),
+        (["--bsds", "missing"], 1, "missing"),
+        (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
+        (["--bsds", "bsds", "--start", "nothing"], 1, "No model is called 'nothing'"),
+        (["--resume"], 1, "a training run?"),
+    ],
+)
+def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: str) -> None:
+    result = run("train", "-o", "run", *arguments)
+    assert result.exit_code == code
+    assert message in words(result.stderr)
+
+
+def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:
+    Path("recipe.json").write_text('{"steps": 9, "ema_decay": 0.5, "augmentation": {"noise": 0.1}}')
+    result = run("train", "--bsds", bsds, "-o", "run", "--recipe", "recipe.json", *TINY)
+    assert result.exit_code == 0, result.stderr
+    train = RunFolder(Path("run")).read_config().train
+    assert (train.steps, train.ema_decay, train.augmentation.noise) == (2, 0.5, 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_interrupted_run_tells_how_to_go_on_and_does(bsds: Path) -> None:
+    command = [sys.executable, "-c", "from napari_superpixels.cli import app; app()", "train", "--bsds", "bsds"]
+    many = ["--steps", "100000", *TINY[4:]]
+    process = subprocess.Popen(
+        [*command, "-o", "run", "--network", "can", *many], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not Path("run", "state.safetensors").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Interrupted. Go on with: napari-superpixels train -o run --resume" in errors
+    assert "Traceback" not in errors
+    row = RunFolder(Path("run")).read_rows(10**6)[-1]
+    config = Path("run", "config.json")
+    config.write_text(config.read_text().replace('"steps": 100000', f'"steps": {int(row["step"]) + 1}'))
+    result = run("train", "-o", "run", "--resume", "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert f"Done after {int(row['step']) + 1} steps" in result.stdout
