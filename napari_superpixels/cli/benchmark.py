@@ -12,6 +12,8 @@ from napari_superpixels.errors import SuperpixelsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from napari_superpixels.evaluation.results import Summary
     from napari_superpixels.evaluation.speed import Timing
 
@@ -142,7 +144,7 @@ def _run_quality(
     tolerance: int,
     files: _Files,
 ) -> None:
-    from napari_superpixels.cli.measuring import measure_source, print_table
+    from napari_superpixels.cli.measuring import measure_source
     from napari_superpixels.data.sources import bsds_source
     from napari_superpixels.evaluation.methods import load_methods
     from napari_superpixels.evaluation.results import summarize
@@ -159,7 +161,7 @@ def _run_quality(
     measured = measure_source(source, methods, numbers, tolerance)
     rows = ordered(measured.results)
     summaries = summarize(rows)
-    print_table(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
+    _print(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
     if files.csv is not None:
         write_csv(files.csv, rows, measured.methods)
     if files.json is not None:
@@ -190,9 +192,9 @@ def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
 
 
 def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, files: _Files) -> None:
-    from napari_superpixels.cli.measuring import kept_file, print_table
+    from napari_superpixels.cli.measuring import kept_file
     from napari_superpixels.cli.progress import StepBar
-    from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_speed, usable_cores
+    from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_memory, measure_speed, usable_cores
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
     from napari_superpixels.evaluation.speed_report import (
         draw_speed,
@@ -214,16 +216,23 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
     store = SpeedStore(kept_file("speed", [method.key for method in methods]))
-    timings: list[Timing] = []
+    timed: list[Timing] = []
     with StepBar("Timing", len(sizes) * len(numbers)) as bar:
         blocks = measure_speed(methods, sizes=sizes, threads=numbers, n_runs=runs, store=store, progress=bar.describe)
         with contextlib.closing(blocks):
             for block in blocks:
-                timings += block
+                timed += block
+                bar.step()
+    timings: list[Timing] = []
+    with StepBar("Measuring memory", len(timed)) as bar:
+        rows = measure_memory(methods, timed, store=store, progress=bar.describe)
+        with contextlib.closing(rows):
+            for timing in rows:
+                timings.append(timing)
                 bar.step()
     for n_threads in numbers:
-        print_table(time_table(timings, n_threads))
-    print_table(memory_table(timings))
+        _print(time_table(timings, n_threads))
+    _print(memory_table(timings))
     for note in dict.fromkeys(f"{t.method}, {t.edge}x{t.edge}: {t.note}" for t in timings if t.note):
         typer.echo(f"Left out: {note}", err=True)
     writers = ((files.csv, write_speed_csv), (files.json, write_speed_json), (files.plot, draw_speed))
@@ -232,3 +241,13 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
             write(path, timings)
             typer.echo(f"Wrote {path}", err=True)
     store.remove()
+
+
+def _print(table: "Table") -> None:
+    """Print a table as Markdown, to be read or put into a document."""
+    from rich.box import MARKDOWN
+
+    from napari_superpixels.cli.measuring import print_table
+
+    table.box = MARKDOWN
+    print_table(table)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_superpixels.errors import WriteError
 from napari_superpixels.evaluation.results import result_key
 from napari_superpixels.evaluation.speed_methods import SpeedMethod, n_superpixels
 
@@ -22,7 +23,7 @@ SIZES = (256, 512, 1024, 2048, 4096, 8192)
 #: Runs of each method at most; large images get fewer.
 N_RUNS = 7
 #: A rival is left out where one run is expected to take more seconds than this.
-LONGEST_RUN = 12.0
+LONGEST_RUN = 5.0
 
 _SMALLEST = 32
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -87,10 +88,24 @@ class SpeedStore:
         return self._found.get(key)
 
     def add(self, key: str, timings: list[Timing]) -> None:
-        """Keep measurements."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" + json.dumps({"key": key, "timings": [asdict(timing) for timing in timings]}))
+        """Keep measurements.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written.
+        """
+        self._found[key] = timings
+        entry = json.dumps({"key": key, "timings": [asdict(timing) for timing in timings]})
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"\n{entry}")  # the line break ends what was cut off
+        except OSError as error:
+            raise WriteError(
+                f"{self._path}, which keeps timings for a later start, cannot be written: {error.strerror or error}. "
+                "Make room, or get the permission."
+            ) from error
 
     def remove(self) -> None:
         """Remove the file."""
@@ -103,7 +118,6 @@ def measure_speed(
     sizes: Sequence[int] = SIZES,
     threads: Sequence[int] = (1, 2),
     n_runs: int = N_RUNS,
-    with_memory: bool = True,
     store: SpeedStore | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Generator[list[Timing], None, None]:
@@ -119,8 +133,6 @@ def measure_speed(
         Numbers of threads, 1 to :func:`usable_cores`; the process is bound to as many cores.
     n_runs : int
         Runs of each method at most; large images get fewer, but at least three.
-    with_memory : bool
-        Whether the memory is measured too, with the largest number of threads.
     store : SpeedStore, optional
         Where finished sizes are found and kept.
     progress : callable, optional
@@ -142,15 +154,55 @@ def measure_speed(
         last: dict[str, Timing] = {}
         for edge in sorted(sizes):
             keys = [method.key for method in methods]
-            memory = with_memory and n_threads == max(threads)
-            key = result_key([edge, n_threads, n_runs, memory], ",".join(keys), {}, None, 0)
+            key = result_key(["time", edge, n_threads, n_runs], ",".join(keys), {}, None, 0)
             timings = None if store is None else store.get(key)
             if timings is None:
-                timings = list(_measure_size(methods, edge, n_threads, n_runs, memory, last, report))
+                timings = list(_time_size(methods, edge, n_threads, n_runs, last, report))
                 if store is not None:
                     store.add(key, timings)
             last = {timing.method: timing for timing in timings}
             yield timings
+
+
+def measure_memory(
+    methods: Sequence[SpeedMethod],
+    timings: Sequence[Timing],
+    *,
+    store: SpeedStore | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Generator[Timing, None, None]:
+    """Measure the memory of what was timed with most threads, each in a process of its own.
+
+    Parameters
+    ----------
+    methods : sequence of SpeedMethod
+        The methods that were timed.
+    timings : sequence of Timing
+        What :func:`measure_speed` yielded.
+    store, progress
+        As there.
+
+    Yields
+    ------
+    Timing
+        Each one again, with `extra_bytes` where that was measured.
+    """
+    key_of = {method.title: method.key for method in methods}
+    n_threads = max(timing.n_threads for timing in timings)
+    for timing in timings:
+        if not timing.seconds or timing.n_threads < n_threads:
+            yield timing
+            continue
+        key = result_key(["memory", timing.edge, n_threads], timing.method, {}, None, 0)
+        known = None if store is None else store.get(key)
+        if known is None:
+            if progress is not None:
+                progress(f"{timing.edge}x{timing.edge}: memory of {timing.method}")
+            job = {"kind": "memory", "methods": [key_of[timing.method]], "edge": timing.edge, "n_threads": n_threads}
+            known = [replace(timing, extra_bytes=found.get("bytes")) for found in _run_child(job)]
+            if store is not None:
+                store.add(key, known)
+        yield replace(timing, extra_bytes=known[0].extra_bytes)
 
 
 def check_speed(sizes: Sequence[int], threads: Sequence[int], n_runs: int) -> None:
@@ -166,12 +218,11 @@ def check_speed(sizes: Sequence[int], threads: Sequence[int], n_runs: int) -> No
         raise ValueError(f"at least one run is needed; received {n_runs}")
 
 
-def _measure_size(
+def _time_size(
     methods: Sequence[SpeedMethod],
     edge: int,
     n_threads: int,
     n_runs: int,
-    memory: bool,
     last: dict[str, Timing],
     report: Callable[[str], None],
 ) -> Iterator[Timing]:
@@ -190,12 +241,7 @@ def _measure_size(
         else:
             notes[key] = found["error"]
     for method in methods:
-        timing = Timing(method.title, edge, n_threads, tuple(seconds[method.key]), None, notes[method.key])
-        if memory and timing.seconds:
-            report(f"{where}: memory of {method.title}")
-            for found in _run_child({**job, "methods": [method.key], "kind": "memory"}):
-                timing = replace(timing, extra_bytes=found.get("bytes"))
-        yield timing
+        yield Timing(method.title, edge, n_threads, tuple(seconds[method.key]), None, notes[method.key])
 
 
 def _reason_to_skip(method: SpeedMethod, edge: int, last: Timing | None) -> str:

@@ -161,10 +161,10 @@ def _rival(rival: Rival) -> SpeedMethod:
 SPEED_METHODS = (
     SpeedMethod("eikonal", "eikonal: features to labels", _eikonal),
     SpeedMethod("raw", "whole segmentation, no network", _raw),
-    SpeedMethod("slider", "slider step, network cached", _slider_step),
-    SpeedMethod("network", "network", _network),
+    SpeedMethod("slider", "slider step, network cached", _slider_step, largest_edge=4096),
+    SpeedMethod("network", "network", _network, largest_edge=4096),
     SpeedMethod("convolutions", "network: bare convolutions", _bare_convolutions, largest_edge=2048),
-    SpeedMethod("whole", "whole segmentation", _whole),
+    SpeedMethod("whole", "whole segmentation", _whole, largest_edge=2048),
     SpeedMethod("march", "eikonal: one march, one slowness", _one_march),
     SpeedMethod("scikit-fmm", "scikit-fmm: the same march, no labels", _scikit_fmm, is_rival=True),
     *(_rival(rival) for rival in RIVALS if rival.key in _TIMED),

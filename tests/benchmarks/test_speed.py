@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from napari_superpixels.errors import MissingPackageError
-from napari_superpixels.evaluation.speed import Timing, measure_speed, usable_cores
+from napari_superpixels.evaluation.speed import Timing, measure_memory, measure_speed, usable_cores
 from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, SpeedMethod, n_superpixels, tiled_astronaut
 from napari_superpixels.nets.checkpoint import load_model
 from napari_superpixels.nets.predict import predict
@@ -39,10 +39,10 @@ def test_time(benchmark: Any, method: SpeedMethod, edge: int) -> None:
 
 
 @cache
-def measured(edge: int, *keys: str, memory: bool = False) -> dict[str, Timing]:
+def measured(edge: int, *keys: str) -> dict[str, Timing]:
     """Time methods in turn, in a process of their own."""
     methods = [BY_KEY[key] for key in keys]
-    (timings,) = measure_speed(methods, sizes=[edge], threads=[usable_cores()], with_memory=memory)
+    (timings,) = measure_speed(methods, sizes=[edge], threads=[usable_cores()])
     return dict(zip(keys, timings, strict=True))
 
 
@@ -74,9 +74,11 @@ def test_network_against_its_bare_convolutions(edge: int) -> None:
 
 
 def test_memory_of_the_network() -> None:
-    extra = measured(4096, "network", memory=True)["network"].extra_bytes
-    assert extra is not None
-    assert extra < 2**30
+    network = BY_KEY["network"]
+    timed = Timing(network.title, 4096, usable_cores(), (1.0,))
+    (found,) = measure_memory([network], [timed])
+    assert found.extra_bytes is not None
+    assert found.extra_bytes < 2**30
 
 
 def test_network_leaves_the_main_thread_alone() -> None:

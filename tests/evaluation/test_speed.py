@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_superpixels.errors import MissingPackageError
+from napari_superpixels.errors import MissingPackageError, WriteError
 from napari_superpixels.evaluation import speed, speed_methods, speed_worker
-from napari_superpixels.evaluation.speed import SpeedStore, Timing, measure_speed, usable_cores
+from napari_superpixels.evaluation.speed import SpeedStore, Timing, measure_memory, measure_speed, usable_cores
 from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, SpeedMethod, load_speed_methods, n_superpixels
 from napari_superpixels.evaluation.speed_report import (
     draw_speed,
@@ -46,7 +46,8 @@ class FakeChild:
 
 
 def test_a_child_process_times_methods_and_measures_their_memory() -> None:
-    (timings,) = measure_speed(OURS, sizes=[512], threads=[usable_cores()], n_runs=3)
+    (timed,) = measure_speed(OURS, sizes=[512], threads=[usable_cores()], n_runs=3)
+    timings = list(measure_memory(OURS, timed))
     assert [timing.method for timing in timings] == [method.title for method in OURS]
     for timing in timings:
         assert len(timing.seconds) == 3
@@ -106,22 +107,35 @@ def test_sizes_and_threads_are_gone_through(monkeypatch: pytest.MonkeyPatch) -> 
     child = FakeChild(monkeypatch)
     blocks = list(measure_speed([fake("a"), fake("b")], sizes=[500, 250], threads=[1, 2], n_runs=5))
     assert [(block[0].n_threads, block[0].edge) for block in blocks] == [(1, 250), (1, 500), (2, 250), (2, 500)]
-    assert [job["kind"] for job in child.jobs] == ["time"] * 3 + ["memory"] * 2 + ["time"] + ["memory"] * 2
+    assert [job["kind"] for job in child.jobs] == ["time"] * 4
     assert child.jobs[0] == {"methods": ["a", "b"], "edge": 250, "n_threads": 1, "n_runs": 5, "kind": "time"}
     assert blocks[0][0] == Timing("A", 250, 1, (0.1875, 0.0625, 0.125))
     assert blocks[0][0].median == 0.125
-    assert blocks[2][1].extra_bytes == 10 * 2**20
+
+
+def test_memory_is_measured_once_for_each_size_with_most_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    child = FakeChild(monkeypatch)
+    store = SpeedStore(tmp_path / "speed.jsonl")
+    timed = [Timing("A", 250, 1, (1.0,)), Timing("A", 250, 2, (0.5,)), Timing("B", 250, 2, note="too slow")]
+    for _ in range(2):
+        found = list(measure_memory([fake("a"), fake("b")], timed, store=store))
+        assert [timing.extra_bytes for timing in found] == [None, 10 * 2**20, None]
+        assert found[1].seconds == (0.5,)
+    assert child.jobs == [{"kind": "memory", "methods": ["a"], "edge": 250, "n_threads": 2}]
 
 
 def test_rivals_are_left_out_where_they_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeChild(monkeypatch)
+    monkeypatch.setattr(speed, "LONGEST_RUN", 12.0)
     methods = [
         fake("own"),
         fake("slow", is_rival=True),
         fake("small", largest_edge=2000),
         fake("few", most_superpixels=n_superpixels(1000)),
     ]
-    blocks = list(measure_speed(methods, sizes=[1000, 2000, 4000], threads=[usable_cores()], with_memory=False))
+    blocks = list(measure_speed(methods, sizes=[1000, 2000, 4000], threads=[usable_cores()]))
     notes = {(timing.method, timing.edge): timing.note for block in blocks for timing in block}
     assert {key for key, note in notes.items() if note} == {
         ("Slow", 4000),
@@ -142,7 +156,7 @@ def test_a_crash_is_told() -> None:
 def test_what_is_kept_is_not_measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     child = FakeChild(monkeypatch)
     path = tmp_path / "kept" / "speed.jsonl"
-    arguments: dict[str, Any] = {"sizes": [100, 200], "threads": [usable_cores()], "with_memory": False}
+    arguments: dict[str, Any] = {"sizes": [100, 200], "threads": [usable_cores()]}
     first = next(iter(measure_speed([fake("a")], **arguments, store=SpeedStore(path))))
     path.write_text(path.read_text() + '\n{"key": "cut o')
     again = list(measure_speed([fake("a")], **arguments, store=SpeedStore(path)))
@@ -155,6 +169,12 @@ def test_what_is_kept_is_not_measured_again(monkeypatch: pytest.MonkeyPatch, tmp
     assert len(child.jobs) == 4
     store.remove()
     assert not path.exists()
+
+
+def test_store_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match=r"keeps timings for a later start, cannot be written"):
+        SpeedStore(tmp_path / "file" / "speed.jsonl").add("key", [])
 
 
 @pytest.mark.parametrize(
