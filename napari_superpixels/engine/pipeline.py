@@ -286,7 +286,7 @@ def _check_fit(inputs: ImageInput, unit: UnitImage) -> None:
 
 
 def _notes(inputs: ImageInput, params: SegmentParams, unit: UnitImage, n_segments: int) -> tuple[str, ...]:
-    notes = []
+    notes = list(inputs.notes)
     if unit.n_invalid:
         notes.append(
             f"{unit.n_invalid} values of the image are NaN or infinite; they were replaced by its smallest value."

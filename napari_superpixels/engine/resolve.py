@@ -36,6 +36,8 @@ class ImageInput:
     """Name for messages and metadata."""
     position: tuple[int | None, ...] = ()
     """Index of the plane in a stack, None for the axes that are shown; empty where there is no stack."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about how the image was taken; no stage reads it."""
     origin: object = None
     """What the caller needs to put the result in its place; no stage reads it."""
 

@@ -30,6 +30,8 @@ class _Canvas:
     region: Region
     is_full: bool
     edited: set[Position] = field(default_factory=set)
+    is_hidden: bool = False
+    """Whether the user had hidden the superpixels when another layer had to show them."""
 
     def would_lose_edits(self, region: Region) -> bool:
         """Say whether writing a region would overwrite what the user painted."""
@@ -89,7 +91,7 @@ class ResultLayers:
         token = layer_token(region.layer)
         canvas = self._canvases.get(token)
         if canvas is not None and canvas.would_lose_edits(region):
-            self.noted.emit(f"Your changes stay in {canvas.layer.name!r}; new superpixels get a layer of their own.")
+            self._leave(canvas, region)
             canvas = None
         elif canvas is not None and canvas.layer.ndim != len(region.full_shape):
             # A layer cannot get more or fewer axes: napari before 0.7 does not extend its transform.
@@ -109,17 +111,25 @@ class ResultLayers:
 
     def toggle(self) -> None:
         """Hide the superpixels, or show them again."""
-        mode = self._session.view.view_mode
-        shown: list[Layer] = []
-        for canvas in self._canvases.values():
-            picture = self._pictures.get("means" if mode == "mean-color" else "outlines", canvas.region.layer)
-            if self._options(canvas.region)["visible"]:
-                shown.append(canvas.layer)
-            elif picture is not None:
-                shown.append(picture)
-        is_visible = any(layer.visible for layer in shown)
-        for layer in shown:
+        shown = [self._shown_layer(canvas) for canvas in self._canvases.values()]
+        is_visible = any(layer.visible for layer in shown if layer is not None)
+        for layer in filter(None, shown):
             layer.visible = not is_visible
+
+    def _leave(self, canvas: _Canvas, region: Region) -> None:
+        """Keep a painted layer as it is, out of the way of the new superpixels where they cover all of it."""
+        covers_all = all(i is None for i in region.position)
+        if covers_all:
+            canvas.layer.visible = False
+        where = f"{canvas.layer.name!r}{', now hidden' if covers_all else ''}"
+        self.noted.emit(f"Your changes stay in {where}; new superpixels get a layer of their own.")
+
+    def _shown_layer(self, canvas: _Canvas) -> Layer | None:
+        """Return the layer that shows an image's superpixels in the present view, None if it is not there yet."""
+        if self._options(canvas.region)["visible"]:
+            return canvas.layer
+        kind = "means" if self._session.view.view_mode == "mean-color" else "outlines"
+        return self._pictures.get(kind, canvas.region.layer)
 
     def _new_canvas(self, region: Region, result: SolveResult) -> _Canvas:
         data, is_full = _labels_array(region, result.superpixels.labels)
@@ -142,12 +152,16 @@ class ResultLayers:
     def _rewrite(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
         """Write a result to a layer that is there, and change its looks where another size asks for others."""
         had_ready_lines, needs_ready_lines = _needs_ready_lines(canvas.region), _needs_ready_lines(region)
+        if had_ready_lines != needs_ready_lines:
+            shown = self._shown_layer(canvas)
+            canvas.is_hidden = shown is not None and not shown.visible
         # Hidden before it grows and shown after it has shrunk, so that napari never draws outlines of a large plane.
         if needs_ready_lines and not had_ready_lines:
             apply_label_options(canvas.layer, self._options(region))
         self._write(canvas, region, result)
         if had_ready_lines and not needs_ready_lines:
-            apply_label_options(canvas.layer, self._options(region))
+            options = self._options(region)
+            apply_label_options(canvas.layer, {**options, "visible": options["visible"] and not canvas.is_hidden})
 
     def _write(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
         layer, labels = canvas.layer, result.superpixels.labels
@@ -184,12 +198,17 @@ class ResultLayers:
         is_wanted = mode == "boundaries" and canvas is not None and _needs_ready_lines(canvas.region)
         if pictures.outlines is not None and is_wanted:
             name = f"{region.layer.name} superpixel lines"
+            before = self._pictures.get("outlines", region.layer)
             self._pictures.show_labels("outlines", region, pictures.outlines, name, line_colormap())
+            lines = self._pictures.get("outlines", region.layer)
+            if canvas.is_hidden and lines is not None and lines is not before:
+                lines.visible = False
 
     def _on_view_changed(self, new: ViewParams, old: ViewParams) -> None:
         if new.view_mode == old.view_mode:
             return
         for canvas in self._canvases.values():
+            canvas.is_hidden = False
             apply_label_options(canvas.layer, self._options(canvas.region))
         for layer in self._pictures.layers("outlines"):
             layer.visible = new.view_mode == "boundaries"

@@ -101,6 +101,7 @@ class Region:
             seeds=seeds,
             name=self.layer.name,
             position=self.position if any(i is not None for i in self.position) else (),
+            notes=self._notes(),
             origin=self,
         )
 
@@ -180,6 +181,18 @@ class Region:
         for axis, first, end in zip(self.axes, self.start, self.stop, strict=True):
             index[axis] = slice(first, end)
         return data[tuple(index)]
+
+    def _notes(self) -> tuple[str, ...]:
+        """Say so where channels may have been taken for columns."""
+        shape, last = self.full_shape, self.layer.ndim - 1
+        if self.layer.rgb or last < 2 or last not in self.axes or shape[last] > _MAX_CHANNELS:
+            return ()
+        if min(shape[last - 2 : last]) <= _MAX_CHANNELS:
+            return ()
+        return (
+            f"The last axis of {self.layer.name!r} is taken as its columns, though it has only {shape[last]}. If it "
+            "holds channels, roll the viewer's axes (Ctrl+E), then choose it under Channels.",
+        )
 
     def _spacing(self) -> tuple[float, ...] | None:
         """Return the relative size of the pixels, or None where they are square."""

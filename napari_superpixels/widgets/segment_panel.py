@@ -28,9 +28,9 @@ from napari_superpixels.widgets.wording import describe_error, describe_result
 
 #: Results that can be shown as layers of their own: name, title, help.
 EXTRA_VIEWS = (
-    ("flattened", "Flattened image", "The image as the network simplifies it: superpixels are grown on this."),
+    ("flattened", "Flattened", "The image as the network simplifies it: superpixels are grown on this."),
     ("arrival", "Arrival time", "When the growing superpixel reached each pixel: ridges are its borders."),
-    ("boundary", "Boundary map", "Probability of a border, 0 to 1, as the network predicts it. Not every model does."),
+    ("boundary", "Borders", "Probability of a border, 0 to 1, as the network predicts it. Not every model does."),
     ("seeds", "Seeds", "Where the superpixels started. Move, add or delete points, then choose them under 'Seeds'."),
 )
 _VIEW_TITLES = {"boundaries": "Boundaries", "filled": "Filled areas", "mean-color": "Mean colour"}

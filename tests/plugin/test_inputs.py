@@ -114,6 +114,24 @@ def test_channels_along_an_axis(viewer, dock, solve, wait_result, noisy_disks) -
     assert labels.data.max() == 20
 
 
+def test_channels_taken_for_columns_are_noted(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks, noisy_disks.T] * 3, axis=-1)[..., :5], name="scan")
+    solve()
+    assert "The last axis of 'scan' is taken as its columns, though it has only 5." in dock.panel.status.text()
+    viewer.dims.order = (2, 0, 1)
+    menu = dock.findChild(QComboBox, "channel_axis")
+    menu.setCurrentIndex(menu.findData(2))
+    menu.activated.emit(1)
+    assert solve().network.unit.kind == "multichannel"
+    assert "columns" not in dock.panel.status.text()
+
+
+@pytest.mark.parametrize("shape", [(60, 96, 96), (9, 12, 12), (96, 5)])
+def test_thin_images_without_channels_are_not_noted(viewer, dock, solve, shape) -> None:
+    viewer.add_image(np.random.default_rng(0).random(shape))
+    assert solve().notes == ()
+
+
 def test_channels_in_the_middle(viewer, dock, solve, noisy_disks) -> None:
     viewer.add_image(np.stack([np.stack([noisy_disks, noisy_disks.T])] * 4))
     menu = dock.findChild(QComboBox, "channel_axis")

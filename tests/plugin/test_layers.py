@@ -46,7 +46,8 @@ def test_painted_superpixels_are_kept(viewer, dock, image, solve, wait_result) -
     assert np.array_equal(labels.data, kept)
     new = viewer.layers["blocks superpixels [1]"]
     assert new.data.max() == 15
-    assert "Your changes stay in 'blocks superpixels'" in dock.panel.status.text()
+    assert "Your changes stay in 'blocks superpixels', now hidden" in dock.panel.status.text()
+    assert (labels.visible, new.visible) == (False, True)
     wait_result(lambda: dock.session.update(n_segments=16))
     assert new.data.max() == 16
     assert len(viewer.layers) == 3
@@ -238,7 +239,7 @@ def test_outlines_suit_the_size_of_the_region(viewer, dock, solve, qtbot, monkey
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     dock.session.update_view(live=False)
     image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
-    image.locked_data_level = 0
+    image.data_level = 0
     drawn = []
     for n_rows in (20, 90, 20, 90):
         image.corner_pixels = np.array([[0, 0], [n_rows - 1, 39]])
@@ -255,6 +256,34 @@ def test_outlines_suit_the_size_of_the_region(viewer, dock, solve, qtbot, monkey
     assert 0 < max(drawn) <= 1000
 
 
+def test_hidden_superpixels_stay_hidden_when_the_region_changes(
+    viewer, dock, solve, qtbot, monkeypatch, noisy_disks
+) -> None:
+    for module in ("layers", "style"):
+        monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
+    image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
+    image.data_level = 0
+
+    def show_rows(n_rows: int) -> None:
+        image.corner_pixels = np.array([[0, 0], [n_rows - 1, 39]])
+        solve()
+        if n_rows > 20:
+            qtbot.waitUntil(lambda: "disks superpixel lines" in names(viewer))
+
+    def visible() -> list[str]:
+        return [layer.name for layer in viewer.layers if layer.visible and layer is not image]
+
+    show_rows(20)
+    dock.results.toggle()
+    for n_rows in (90, 20, 20, 90):
+        show_rows(n_rows)
+        assert visible() == []
+    dock.results.toggle()
+    assert visible() == ["disks superpixel lines"]
+    show_rows(20)
+    assert visible() == ["disks superpixels"]
+
+
 def test_lines_that_come_too_late_are_not_shown(viewer, dock, solve, qtbot, monkeypatch, noisy_disks) -> None:
     for module in ("layers", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
@@ -268,7 +297,7 @@ def test_lines_that_come_too_late_are_not_shown(viewer, dock, solve, qtbot, monk
     monkeypatch.setattr(layers_module, "make_pictures", make_late)
     dock.session.update_view(live=False)
     image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
-    image.locked_data_level = 0
+    image.data_level = 0
     for n_rows in (90, 20):
         image.corner_pixels = np.array([[0, 0], [n_rows - 1, 39]])
         solve()
