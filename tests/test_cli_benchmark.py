@@ -173,6 +173,8 @@ def test_what_is_not_installed_is_left_out(bsds: str, monkeypatch: pytest.Monkey
         (["--speed", "--sizes", "8"], 2, "sizes must be 32 pixels or more; received [8]"),
         (["--speed", "--sizes", "big"], 2, "it is 'big'; expected numbers from 1"),
         (["--speed", "--threads", "9999"], 2, "numbers of threads must be from 1 to"),
+        (["--speed", "--model", "artificial"], 2, "No model is called 'artificial'"),
+        (["--speed", "--model", "bsds/images/val/1.jpg"], 1, "1.jpg"),
         (["--speed", "--methods", "eikonl"], 2, "did you mean 'eikonal'?"),
     ],
 )

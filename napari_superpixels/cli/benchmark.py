@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED
-from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
+from napari_superpixels.params import SegmentParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,9 @@ def benchmark(
     runs: Annotated[
         int, typer.Option(min=1, help="Runs of each at most; medians are told.", rich_help_panel=_SPEED)
     ] = 7,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Installed model, or a file.", rich_help_panel=_SPEED)
+    ] = str(SegmentParams.model_fields["model"].default),
 ) -> None:
     """Compare with other superpixel methods, and with parts of our own taken away.
 
@@ -87,7 +91,7 @@ def benchmark(
             numbers = _numbers(n_segments, "--n-segments")
             _run_quality(bsds, split, images, keys, numbers, tolerance, files)
         else:
-            _run_speed(keys, _numbers(sizes, "--sizes"), threads, runs, files)
+            _run_speed(keys, _numbers(sizes, "--sizes"), threads, runs, model, files)
     except SuperpixelsError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
@@ -191,7 +195,9 @@ def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
     return list(figures)
 
 
-def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, files: _Files) -> None:
+def _run_speed(
+    keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, model: str, files: _Files
+) -> None:
     from napari_superpixels.cli.measuring import kept_file
     from napari_superpixels.cli.progress import StepBar
     from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_memory, measure_speed, usable_cores
@@ -203,6 +209,7 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
         write_speed_csv,
         write_speed_json,
     )
+    from napari_superpixels.nets.catalogue import find_model, read_header
 
     numbers = sorted({1, usable_cores()}) if threads is None else _numbers(threads, "--threads")
     try:
@@ -211,21 +218,26 @@ def _run_speed(keys: list[str] | None, sizes: list[int], threads: str | None, ru
         raise typer.BadParameter(str(error), param_hint="--methods") from None
     try:
         check_speed(sizes, numbers, runs)
+        read_header(find_model(model))
+    except ModelNotFoundError as error:
+        raise typer.BadParameter(str(error), param_hint="--model") from None
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
-    store = SpeedStore(kept_file("speed", [method.key for method in methods]))
+    store = SpeedStore(kept_file("speed", [[method.key for method in methods], model]))
     timed: list[Timing] = []
     with StepBar("Timing", len(sizes) * len(numbers)) as bar:
-        blocks = measure_speed(methods, sizes=sizes, threads=numbers, n_runs=runs, store=store, progress=bar.describe)
+        blocks = measure_speed(
+            methods, sizes=sizes, threads=numbers, n_runs=runs, model=model, store=store, progress=bar.describe
+        )
         with contextlib.closing(blocks):
             for block in blocks:
                 timed += block
                 bar.step()
     timings: list[Timing] = []
     with StepBar("Measuring memory", len(timed)) as bar:
-        rows = measure_memory(methods, timed, store=store, progress=bar.describe)
+        rows = measure_memory(methods, timed, model=model, store=store, progress=bar.describe)
         with contextlib.closing(rows):
             for timing in rows:
                 timings.append(timing)

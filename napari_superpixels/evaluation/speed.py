@@ -17,11 +17,14 @@ from typing import Any
 from napari_superpixels.errors import WriteError
 from napari_superpixels.evaluation.results import result_key
 from napari_superpixels.evaluation.speed_methods import SpeedMethod, n_superpixels
+from napari_superpixels.params import SegmentParams
 
 #: Edges of the square images, in pixels.
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
 #: Runs of each method at most; large images get fewer.
 N_RUNS = 7
+#: Model of the network where no other is named.
+DEFAULT_MODEL = str(SegmentParams().model)
 #: A rival is left out where one run is expected to take more seconds than this.
 LONGEST_RUN = 5.0
 
@@ -118,6 +121,7 @@ def measure_speed(
     sizes: Sequence[int] = SIZES,
     threads: Sequence[int] = (1, 2),
     n_runs: int = N_RUNS,
+    model: str = DEFAULT_MODEL,
     store: SpeedStore | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Generator[list[Timing], None, None]:
@@ -133,6 +137,8 @@ def measure_speed(
         Numbers of threads, 1 to :func:`usable_cores`; the process is bound to as many cores.
     n_runs : int
         Runs of each method at most; large images get fewer, but at least three.
+    model : str
+        Name of an installed model, or a file, for what a network takes part in.
     store : SpeedStore, optional
         Where finished sizes are found and kept.
     progress : callable, optional
@@ -154,10 +160,10 @@ def measure_speed(
         last: dict[str, Timing] = {}
         for edge in sorted(sizes):
             keys = [method.key for method in methods]
-            key = result_key(["time", edge, n_threads, n_runs], ",".join(keys), {}, None, 0)
+            key = result_key(["time", edge, n_threads, n_runs], ",".join(keys), {"model": model}, None, 0)
             timings = None if store is None else store.get(key)
             if timings is None:
-                timings = list(_time_size(methods, edge, n_threads, n_runs, last, report))
+                timings = list(_time_size(methods, edge, n_threads, {"n_runs": n_runs, "model": model}, last, report))
                 if store is not None:
                     store.add(key, timings)
             last = {timing.method: timing for timing in timings}
@@ -168,6 +174,7 @@ def measure_memory(
     methods: Sequence[SpeedMethod],
     timings: Sequence[Timing],
     *,
+    model: str = DEFAULT_MODEL,
     store: SpeedStore | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Generator[Timing, None, None]:
@@ -179,7 +186,7 @@ def measure_memory(
         The methods that were timed.
     timings : sequence of Timing
         What :func:`measure_speed` yielded.
-    store, progress
+    model, store, progress
         As there.
 
     Yields
@@ -193,13 +200,13 @@ def measure_memory(
         if not timing.seconds or timing.n_threads < n_threads:
             yield timing
             continue
-        key = result_key(["memory", timing.edge, n_threads], timing.method, {}, None, 0)
+        key = result_key(["memory", timing.edge, n_threads], timing.method, {"model": model}, None, 0)
         known = None if store is None else store.get(key)
         if known is None:
             if progress is not None:
                 progress(f"{timing.edge}x{timing.edge}: memory of {timing.method}")
-            job = {"kind": "memory", "methods": [key_of[timing.method]], "edge": timing.edge, "n_threads": n_threads}
-            known = [replace(timing, extra_bytes=found.get("bytes")) for found in _run_child(job)]
+            job = {"methods": [key_of[timing.method]], "edge": timing.edge, "n_threads": n_threads, "model": model}
+            known = [replace(timing, extra_bytes=found.get("bytes")) for found in _run_child({**job, "kind": "memory"})]
             if store is not None:
                 store.add(key, known)
         yield replace(timing, extra_bytes=known[0].extra_bytes)
@@ -222,7 +229,7 @@ def _time_size(
     methods: Sequence[SpeedMethod],
     edge: int,
     n_threads: int,
-    n_runs: int,
+    options: dict[str, Any],
     last: dict[str, Timing],
     report: Callable[[str], None],
 ) -> Iterator[Timing]:
@@ -231,7 +238,7 @@ def _time_size(
     titles = {method.key: method.title for method in methods}
     where = f"{edge}x{edge}, {n_threads} thread{'s' if n_threads > 1 else ''}"
     seconds: dict[str, list[float]] = {method.key: [] for method in methods}
-    job = {"methods": [method.key for method in chosen], "edge": edge, "n_threads": n_threads, "n_runs": n_runs}
+    job = {"methods": [method.key for method in chosen], "edge": edge, "n_threads": n_threads, **options}
     report(where)
     for found in _run_child({**job, "kind": "time"}) if chosen else ():
         key = found["method"]

@@ -28,6 +28,25 @@ CELL = 20.08
 Call = Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Workload:
+    """What a method is timed on."""
+
+    image: Image
+    """RGB image, uint8 of shape (M, N, 3)."""
+    n_segments: int
+    """Number of superpixels."""
+    n_threads: int
+    """Number of threads."""
+    model: str
+    """Model of the network: the name of an installed one, or a file."""
+
+    @property
+    def unit(self) -> npt.NDArray[np.float32]:
+        """The image in [0, 1], float32."""
+        return self.image.astype(np.float32) / np.float32(255)
+
+
 @dataclass(frozen=True, slots=True)
 class SpeedMethod:
     """Something that is timed."""
@@ -36,8 +55,8 @@ class SpeedMethod:
     """Name on the command line."""
     title: str
     """Name in tables and figures."""
-    prepare: Callable[[Image, int, int], Call]
-    """Takes an image, K and the number of threads; returns the call that is timed."""
+    prepare: Callable[[Workload], Call]
+    """Returns the call that is timed."""
     is_rival: bool = False
     """Whether it is another method: those are left out where one call takes too long."""
     largest_edge: int | None = None
@@ -57,69 +76,64 @@ def tiled_astronaut(edge: int) -> Image:
     return np.ascontiguousarray(np.tile(astronaut(), (repeats, repeats, 1))[:edge, :edge])
 
 
-def _unit(image: Image) -> npt.NDArray[np.float32]:
-    return image.astype(np.float32) / np.float32(255)
-
-
-def _eikonal(image: Image, n_segments: int, n_threads: int) -> Call:
-    features = pixel_features(_unit(image), None, 1.0, "rgb")
+def _eikonal(work: Workload) -> Call:
+    features = pixel_features(work.unit, None, 1.0, "rgb")
     params = SegmentParams()
 
     def call() -> object:
         slowness = label_slowness(features, params.law, color_weight=params.color_weight, regularity=params.regularity)
-        return grow_superpixels(slowness, n_segments, n_threads=n_threads)
+        return grow_superpixels(slowness, work.n_segments, n_threads=work.n_threads)
 
     return call
 
 
-def _segment(image: Image, params: SegmentParams) -> Call:
-    return lambda: Pipeline().run(ImageInput(image, source=None, key=None), params)
+def _segment(work: Workload, model: str | None) -> Call:
+    params = SegmentParams(model=model, n_segments=work.n_segments, device="cpu")
+    return lambda: Pipeline().run(ImageInput(work.image, source=None, key=None), params)
 
 
-def _raw(image: Image, n_segments: int, n_threads: int) -> Call:
-    return _segment(image, SegmentParams(model=None, n_segments=n_segments))
+def _raw(work: Workload) -> Call:
+    return _segment(work, None)
 
 
-def _whole(image: Image, n_segments: int, n_threads: int) -> Call:
-    return _segment(image, SegmentParams(n_segments=n_segments, device="cpu"))
+def _whole(work: Workload) -> Call:
+    return _segment(work, work.model)
 
 
-def _slider_step(image: Image, n_segments: int, n_threads: int) -> Call:
-    pipeline, inputs = Pipeline(), ImageInput(image, source="image", key="image")
-    params = SegmentParams(n_segments=n_segments, device="cpu")
+def _slider_step(work: Workload) -> Call:
+    pipeline, inputs = Pipeline(), ImageInput(work.image, source="image", key="image")
+    params = SegmentParams(model=work.model, n_segments=work.n_segments, device="cpu")
     pipeline.run(inputs, params)
     positions = itertools.cycle((0.48, 0.52))
     return lambda: pipeline.run(inputs, params.updated(regularity=next(positions)))
 
 
-def _network(image: Image, n_segments: int, n_threads: int) -> Call:
+def _network(work: Workload) -> Call:
     from napari_superpixels.nets.checkpoint import load_model
     from napari_superpixels.nets.predict import predict
 
-    model, unit = load_model(str(SegmentParams().model)), _unit(image)
+    model, unit = load_model(work.model), work.unit
     return lambda: predict(model, unit, device="cpu")
 
 
-def _bare_convolutions(image: Image, n_segments: int, n_threads: int) -> Call:
+def _bare_convolutions(work: Workload) -> Call:
     """Only the folded network's convolutions, each on an input of its size: what the network stage cannot go below."""
     import torch
     from torch import Tensor, nn
 
     from napari_superpixels.nets.checkpoint import load_model
 
-    network = load_model(str(SegmentParams().model)).folded
-    inputs: dict[tuple[int, ...], Tensor] = {}
+    network = load_model(work.model).folded
     convolutions: list[tuple[nn.Module, Tensor]] = []
 
     def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        (x,) = arguments
-        convolutions.append((module, inputs.setdefault(tuple(x.shape), x.clone())))
+        convolutions.append((module, arguments[0].clone()))
 
     hooks = [
         m.register_forward_pre_hook(note) for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
     ]
     with torch.inference_mode():
-        network(torch.from_numpy(_unit(image)).permute(2, 0, 1)[None])
+        network(torch.from_numpy(work.unit).permute(2, 0, 1)[None])
     for hook in hooks:
         hook.remove()
 
@@ -131,14 +145,14 @@ def _bare_convolutions(image: Image, n_segments: int, n_threads: int) -> Call:
     return call
 
 
-def _one_march(image: Image, n_segments: int, n_threads: int) -> Call:
-    field, seeds = _field_and_seeds(image, n_segments)
+def _one_march(work: Workload) -> Call:
+    field, seeds = _field_and_seeds(work.image, work.n_segments)
     slowness = constant_slowness(field)
-    return lambda: march_from(slowness, given_seeds(slowness, seeds), n_threads=n_threads)
+    return lambda: march_from(slowness, given_seeds(slowness, seeds), n_threads=work.n_threads)
 
 
-def _scikit_fmm(image: Image, n_segments: int, n_threads: int) -> Call:
-    field, seeds = _field_and_seeds(image, n_segments)
+def _scikit_fmm(work: Workload) -> Call:
+    field, seeds = _field_and_seeds(work.image, work.n_segments)
     travel_time(field[:2, :2], np.zeros((1, 2), np.int64))  # says what is wrong where scikit-fmm is missing
     return lambda: travel_time(field, seeds)
 
@@ -151,9 +165,9 @@ def _field_and_seeds(image: Image, n_segments: int) -> tuple[npt.NDArray[np.floa
 
 
 def _rival(rival: Rival) -> SpeedMethod:
-    def prepare(image: Image, n_segments: int, n_threads: int) -> Call:
+    def prepare(work: Workload) -> Call:
         run = rival.load().run
-        return lambda: run(image, n_segments)
+        return lambda: run(work.image, work.n_segments)
 
     return SpeedMethod(rival.key, rival.title, prepare, is_rival=True, most_superpixels=rival.most_asked)
 
@@ -193,7 +207,7 @@ def load_speed_methods(keys: Sequence[str] | None = None) -> tuple[list[SpeedMet
     for key in by_key if keys is None else keys:
         try:
             if by_key[key].is_rival:
-                by_key[key].prepare(tiled_astronaut(64), 1, 1)
+                by_key[key].prepare(Workload(tiled_astronaut(64), 1, 1, ""))
         except MissingPackageError as error:
             if keys is not None:
                 raise

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, n_superpixels, tiled_astronaut
+from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, Workload, n_superpixels, tiled_astronaut
 
 #: Runs of each method at least, and seconds for all of them after which no more are made.
 _FEWEST_RUNS = 3
@@ -32,15 +32,15 @@ def run_job(job: dict[str, Any], emit: Emit) -> None:
     ----------
     job : dict
         ``kind``, "time" or "memory"; ``methods``, their keys; ``edge`` of the image in pixels; ``n_threads``;
-        ``n_runs`` at most.
+        ``model`` of the network; ``n_runs`` at most.
     emit : callable
         Called with each measurement: ``method`` and ``seconds`` of one run or ``bytes`` of memory; or ``error``, after
         which the method is left out.
     """
-    calls = _prepare(job["methods"], min(_WARM_UP_EDGE, job["edge"]), job["n_threads"], lambda _: None)
+    calls = _prepare({**job, "edge": min(_WARM_UP_EDGE, job["edge"])}, lambda _: None)
     for call in calls.values():  # compiles, and starts threads
         call()
-    calls = _prepare(job["methods"], job["edge"], job["n_threads"], emit)
+    calls = _prepare(job, emit)
     if job["kind"] == "memory":
         for key, call in calls.items():
             emit({"method": key, "bytes": _extra_memory(call)})
@@ -48,12 +48,13 @@ def run_job(job: dict[str, Any], emit: Emit) -> None:
         _time_in_turn(calls, job["n_runs"], emit)
 
 
-def _prepare(keys: list[str], edge: int, n_threads: int, emit: Emit) -> dict[str, Callable[[], object]]:
-    image = tiled_astronaut(edge)
+def _prepare(job: dict[str, Any], emit: Emit) -> dict[str, Callable[[], object]]:
+    edge = job["edge"]
+    work = Workload(tiled_astronaut(edge), n_superpixels(edge), job["n_threads"], job["model"])
     calls = {}
-    for key in keys:
+    for key in job["methods"]:
         try:
-            calls[key] = _BY_KEY[key].prepare(image, n_superpixels(edge), n_threads)
+            calls[key] = _BY_KEY[key].prepare(work)
         except MemoryError:
             emit({"method": key, "error": "not enough memory"})
     return calls

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 from napari_superpixels.errors import MissingPackageError
-from napari_superpixels.evaluation.speed import Timing, measure_memory, measure_speed, usable_cores
-from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, SpeedMethod, n_superpixels, tiled_astronaut
+from napari_superpixels.evaluation.speed import DEFAULT_MODEL, Timing, measure_memory, measure_speed, usable_cores
+from napari_superpixels.evaluation.speed_methods import (
+    SPEED_METHODS,
+    SpeedMethod,
+    Workload,
+    n_superpixels,
+    tiled_astronaut,
+)
 from napari_superpixels.nets.checkpoint import load_model
 from napari_superpixels.nets.predict import predict
 
@@ -24,7 +30,7 @@ TICK = 0.005
 def ready(method: SpeedMethod, edge: int) -> Any:
     """Return the call that is timed, after one that compiles; skip where the library is missing."""
     try:
-        call = method.prepare(tiled_astronaut(edge), n_superpixels(edge), usable_cores())
+        call = method.prepare(Workload(tiled_astronaut(edge), n_superpixels(edge), usable_cores(), DEFAULT_MODEL))
     except MissingPackageError as error:
         pytest.skip(str(error))
     call()
@@ -83,7 +89,7 @@ def test_memory_of_the_network() -> None:
 
 def test_network_leaves_the_main_thread_alone() -> None:
     """Tick every 5 ms in the main thread while another one predicts; a stall is what a tick comes late."""
-    model = load_model("natural")
+    model = load_model(DEFAULT_MODEL)
     image = tiled_astronaut(1024).astype("float32") / 255
     predict(model, image, device="cpu")
     stalls = []

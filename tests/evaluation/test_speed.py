@@ -14,7 +14,13 @@ import pytest
 from napari_superpixels.errors import MissingPackageError, WriteError
 from napari_superpixels.evaluation import speed, speed_methods, speed_worker
 from napari_superpixels.evaluation.speed import SpeedStore, Timing, measure_memory, measure_speed, usable_cores
-from napari_superpixels.evaluation.speed_methods import SPEED_METHODS, SpeedMethod, load_speed_methods, n_superpixels
+from napari_superpixels.evaluation.speed_methods import (
+    SPEED_METHODS,
+    SpeedMethod,
+    Workload,
+    load_speed_methods,
+    n_superpixels,
+)
 from napari_superpixels.evaluation.speed_report import (
     draw_speed,
     memory_table,
@@ -27,7 +33,7 @@ OURS = [method for method in SPEED_METHODS if method.key in ("eikonal", "march")
 
 
 def fake(key: str, **options: Any) -> SpeedMethod:
-    return SpeedMethod(key, key.title(), lambda image, n_segments, n_threads: lambda: None, **options)
+    return SpeedMethod(key, key.title(), lambda work: lambda: None, **options)
 
 
 class FakeChild:
@@ -108,7 +114,14 @@ def test_sizes_and_threads_are_gone_through(monkeypatch: pytest.MonkeyPatch) -> 
     blocks = list(measure_speed([fake("a"), fake("b")], sizes=[500, 250], threads=[1, 2], n_runs=5))
     assert [(block[0].n_threads, block[0].edge) for block in blocks] == [(1, 250), (1, 500), (2, 250), (2, 500)]
     assert [job["kind"] for job in child.jobs] == ["time"] * 4
-    assert child.jobs[0] == {"methods": ["a", "b"], "edge": 250, "n_threads": 1, "n_runs": 5, "kind": "time"}
+    assert child.jobs[0] == {
+        "methods": ["a", "b"],
+        "edge": 250,
+        "n_threads": 1,
+        "n_runs": 5,
+        "model": "natural",
+        "kind": "time",
+    }
     assert blocks[0][0] == Timing("A", 250, 1, (0.1875, 0.0625, 0.125))
     assert blocks[0][0].median == 0.125
 
@@ -123,7 +136,7 @@ def test_memory_is_measured_once_for_each_size_with_most_threads(
         found = list(measure_memory([fake("a"), fake("b")], timed, store=store))
         assert [timing.extra_bytes for timing in found] == [None, 10 * 2**20, None]
         assert found[1].seconds == (0.5,)
-    assert child.jobs == [{"kind": "memory", "methods": ["a"], "edge": 250, "n_threads": 2}]
+    assert child.jobs == [{"kind": "memory", "methods": ["a"], "edge": 250, "n_threads": 2, "model": "natural"}]
 
 
 def test_rivals_are_left_out_where_they_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +162,11 @@ def test_rivals_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
 
 
 def test_a_crash_is_told() -> None:
-    found = list(speed._run_child({"kind": "time", "methods": ["unknown"], "edge": 64, "n_threads": 1, "n_runs": 1}))
+    found = list(
+        speed._run_child(
+            {"kind": "time", "methods": ["unknown"], "edge": 64, "n_threads": 1, "n_runs": 1, "model": "natural"}
+        )
+    )
     assert found == [{"method": "unknown", "error": "the process ended with status 1"}]
 
 
@@ -207,7 +224,7 @@ def test_a_missing_library_is_left_out_with_a_note_unless_it_was_named(monkeypat
 
 @pytest.mark.parametrize("method", [m for m in SPEED_METHODS if not m.is_rival], ids=lambda method: method.key)
 def test_own_methods_run(method: SpeedMethod) -> None:
-    call = method.prepare(speed_methods.tiled_astronaut(96), n_superpixels(96), 1)
+    call = method.prepare(Workload(speed_methods.tiled_astronaut(96), n_superpixels(96), 1, "natural"))
     call()
     call()
 
