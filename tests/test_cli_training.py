@@ -139,12 +139,16 @@ def test_interrupted_run_tells_how_to_go_on_and_does(bsds: Path) -> None:
     process = subprocess.Popen(
         [*command, "-o", "run", "--network", "can", *many], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 120
-    while not Path("run", "state.safetensors").exists() and time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 120
+        while not Path("run", "state.safetensors").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, errors
     assert "Interrupted. Go on with: napari-superpixels train -o run --resume" in errors
     assert "Traceback" not in errors

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from skimage.segmentation import mark_boundaries
 
 from napari_superpixels.engine.run_folder import Row
@@ -83,6 +84,7 @@ def _draw(
         points = [(row["epoch"], row[name]) for row in rows if name in row]
         axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), marker="." if len(points) < 30 else "")
     axes.set(title=title, xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if is_log:
         axes.set_yscale("log")
     if has_legend and axes.lines:

@@ -272,12 +272,14 @@ def test_killed_and_resumed_run_ends_as_one_never_interrupted(bsds: Path, tmp_pa
     train_network(tmp_path / "whole", bsds_source(bsds), config, validation=bsds_source(bsds))
     process = subprocess.Popen(_command(bsds, tmp_path / "killed", config), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    while (line := process.stdout.readline()) and line.strip() != "epoch 1":
-        continue
-    time.sleep(0.1)  # somewhere in the second epoch
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    try:
+        while (line := process.stdout.readline()) and line.strip() != "epoch 1":
+            continue
+        time.sleep(0.1)  # somewhere in the second epoch
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
     assert not (tmp_path / "killed" / "samples" / "epoch-0003.png").exists()
     train_network(tmp_path / "killed", bsds_source(bsds), validation=bsds_source(bsds), resume=True)
     for name in ("last.safetensors", "state.safetensors"):
