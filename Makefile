@@ -1,5 +1,7 @@
 # make demo [ARGS="--screenshot demo.png"]   set everything up and open napari on a segmented sample
 # make test [ARGS="-k seeds"]                set everything up and run every check
+# make benchmark BSDS=DIR [ARGS="--images 10"]   draw the figures of docs/benchmarks.md and print its tables; CONTRIBUTING.md
+#                                                says how to install the other methods
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell command -v $(name) 2>/dev/null)))
 ifeq ($(PYTHON),)
@@ -8,7 +10,7 @@ endif
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test
+.PHONY: demo test benchmark
 
 demo:
 	@$(PYTHON) .ci/bootstrap.py all --venv "$(VENV)"
@@ -22,3 +24,7 @@ test:
 	"$(BIN)/lint-imports" --no-logo
 	"$(BIN)/npe2" validate --imports napari-superpixels
 	"$(BIN)/python" -m pytest $(ARGS)
+
+benchmark:
+	"$(BIN)/napari-superpixels" benchmark --bsds "$(BSDS)" --plot docs/images/quality.svg $(ARGS)
+	"$(BIN)/napari-superpixels" benchmark --speed --plot docs/images/speed.svg
