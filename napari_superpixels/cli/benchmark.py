@@ -202,13 +202,6 @@ def _run_speed(
     from napari_superpixels.cli.progress import StepBar
     from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_memory, measure_speed, usable_cores
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
-    from napari_superpixels.evaluation.speed_report import (
-        draw_speed,
-        memory_table,
-        time_table,
-        write_speed_csv,
-        write_speed_json,
-    )
     from napari_superpixels.nets.catalogue import find_model, read_header
 
     numbers = sorted({1, usable_cores()}) if threads is None else _numbers(threads, "--threads")
@@ -242,7 +235,20 @@ def _run_speed(
             for timing in rows:
                 timings.append(timing)
                 bar.step()
-    for n_threads in numbers:
+    _report_speed(timings, files)
+    store.remove()
+
+
+def _report_speed(timings: "list[Timing]", files: _Files) -> None:
+    from napari_superpixels.evaluation.speed_report import (
+        draw_speed,
+        memory_table,
+        time_table,
+        write_speed_csv,
+        write_speed_json,
+    )
+
+    for n_threads in sorted({timing.n_threads for timing in timings}):
         _print(time_table(timings, n_threads))
     _print(memory_table(timings))
     for note in dict.fromkeys(f"{t.method}, {t.edge}x{t.edge}: {t.note}" for t in timings if t.note):
@@ -252,7 +258,6 @@ def _run_speed(
         if path is not None:
             write(path, timings)
             typer.echo(f"Wrote {path}", err=True)
-    store.remove()
 
 
 def _print(table: "Table") -> None:
