@@ -66,5 +66,5 @@ def _set_up(menu: QComboBox, name: str, description: str) -> None:
     menu.setObjectName(name)
     menu.setToolTip(description)
     menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    menu.setMinimumContentsLength(8)
+    menu.setMinimumContentsLength(5)
     menu.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -120,7 +120,7 @@ class NumberRow(Row):
         self._low, self._high = low, high
         self._is_int = is_int
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setMinimumWidth(60)
+        self.slider.setMinimumWidth(48)
         self.box = _spin_box(low, high, step, is_log=is_log, is_int=is_int)
         self._add(self.slider, 1)
         self._add(self.box)
@@ -249,7 +249,7 @@ class ModelRow(ChoiceRow):
 def _narrow_combo() -> QComboBox:
     combo = QComboBox()
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
+    combo.setMinimumContentsLength(5)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return combo
 

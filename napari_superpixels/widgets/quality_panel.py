@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.quality import Quality, QualityMeter
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams, bounds
 from napari_superpixels.widgets._fold import Fold
+from napari_superpixels.widgets._rows import NumberRow
 from napari_superpixels.widgets.wording import QUALITY_ROWS, REGION_ROWS, QualityRow, describe_error
 
 if TYPE_CHECKING:
@@ -97,15 +98,10 @@ class QualityPanel(QWidget):
 
     def _make_controls(self, truth_menu: QWidget) -> QFormLayout:
         field = ViewParams.model_fields["tolerance"]
-        self.tolerance = QSpinBox()
-        self.tolerance.setObjectName("tolerance")
         limits = bounds(field)
         assert limits is not None
-        self.tolerance.setRange(round(limits.low), round(limits.high))
-        self.tolerance.setSuffix(" px")
-        self.tolerance.setKeyboardTracking(False)
-        self.tolerance.setToolTip(field.description or "")
-        self.tolerance.setAccessibleName(field.title or "")
+        self.tolerance = NumberRow(limits.low, limits.high, 1, is_log=False, is_int=True)
+        self.tolerance.set_help("tolerance", field.title or "", field.description or "")
         self.missed = QCheckBox("Show missed boundary")
         self.missed.setObjectName("show_missed")
         self.missed.setToolTip(
@@ -117,11 +113,12 @@ class QualityPanel(QWidget):
         form.setHorizontalSpacing(6)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for title, control in (("Ground truth", truth_menu), (field.title or "", self.tolerance)):
+        slider = self.tolerance.focus_widget()
+        for title, row, control in (("Ground truth", truth_menu, truth_menu), (field.title, self.tolerance, slider)):
             label = QLabel(title)
             label.setToolTip(control.toolTip())
             label.setBuddy(control)
-            form.addRow(label, control)
+            form.addRow(label, row)
         form.addRow(self.missed)
         return form
 
@@ -130,7 +127,7 @@ class QualityPanel(QWidget):
         table = QWidget()
         form = QFormLayout(table)
         form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(6)
+        form.setHorizontalSpacing(4)
         form.setVerticalSpacing(2)
         for name, title, description, _ in rows:
             value = QLabel()
@@ -148,7 +145,7 @@ class QualityPanel(QWidget):
     def _connect(self, meter: QualityMeter) -> None:
         session = self._session
         self.fold.toggled.connect(lambda is_open: session.update_view(quality_open=is_open))
-        self.tolerance.valueChanged.connect(lambda value: session.update_view(tolerance=value))
+        self.tolerance.committed.connect(lambda value: session.update_view(tolerance=value))
         self.missed.clicked.connect(self.missed_toggled)
         session.view_changed.connect(self._show_view)
         meter.measured.connect(self.show_quality)
@@ -157,7 +154,7 @@ class QualityPanel(QWidget):
         meter.failed.connect(self._on_failed)
 
     def _show_view(self, new: ViewParams, old: ViewParams) -> None:
-        self.tolerance.setValue(new.tolerance)
+        self.tolerance.set_value(new.tolerance)
         if new.quality_open and self.plot is None:
             self._add_plot()
         self.fold.set_open(new.quality_open)

@@ -5,11 +5,9 @@ from typing import Any
 import pyqtgraph as pg
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QPalette
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 _HEIGHT = 124
-# pyqtgraph reserves too little for the title's descenders.
-_AXIS_HEIGHT = 44
 _BAR = (79, 157, 222)
 
 
@@ -28,8 +26,6 @@ class SizePlot(QWidget):
         self._box.addItem(self._bars)
         self.axes = {side: pg.AxisItem(side) for side in ("left", "bottom")}
         """The axes of the plot, by side."""
-        self.axes["bottom"].setLabel("size in pixels")
-        self.axes["bottom"].setHeight(_AXIS_HEIGHT)
         # Not a PlotWidget, whose menus outlive it.
         grid = pg.GraphicsLayout()
         grid.setContentsMargins(0, 4, 4, 0)
@@ -44,6 +40,8 @@ class SizePlot(QWidget):
         self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(QLabel("Superpixels by size in pixels"))
         layout.addWidget(self._view)
         self._take_colors()
 

@@ -77,7 +77,7 @@ QUALITY_ROWS = (
     ),
     _metric(
         "achievable_segmentation_accuracy",
-        "Achievable accuracy (ASA)",
+        "Best accuracy (ASA)",
         "Share of pixels that are right when every superpixel is given the object that it mostly covers: the best that "
         "labelling these superpixels can reach. 1 is best.",
     ),

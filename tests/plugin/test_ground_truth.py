@@ -136,7 +136,8 @@ def test_plane_of_a_stack(viewer, open_quality, measure, noisy_disks, wait_resul
 
 def test_stays_open_and_keeps_its_tolerance(viewer, dock, qtbot) -> None:
     dock.quality.fold.button.click()
-    dock.quality.tolerance.setValue(4)
+    dock.quality.tolerance.box.setValue(4)
+    qtbot.waitUntil(lambda: dock.session.view.tolerance == 4)
     viewer.window.remove_dock_widget(dock)
     _, view = load_preferences()
     assert (view.quality_open, view.tolerance) == (True, 4)

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QSlider, QSpinBox, QWidget
 
 from napari_superpixels.engine.quality import GroundTruth
 from napari_superpixels.engine.resolve import ImageInput
@@ -55,7 +55,12 @@ def test_closed_at_first_and_then_as_it_was_left(panel, session) -> None:
 
 def test_everything_is_named_and_explained(panel, session) -> None:
     session.update_view(quality_open=True)
-    for kind, name in ((QPushButton, "quality"), (QSpinBox, "tolerance"), (QCheckBox, "show_missed")):
+    for kind, name in (
+        (QPushButton, "quality"),
+        (QSlider, "tolerance"),
+        (QSpinBox, "tolerance_box"),
+        (QCheckBox, "show_missed"),
+    ):
         assert panel.findChild(kind, name).toolTip()
     assert panel.findChild(QWidget, "size_histogram").toolTip()
     for name, title, description, _ in (*QUALITY_ROWS, *REGION_ROWS):
@@ -131,9 +136,9 @@ def test_outdated_measures_are_greyed(panel, session, meter, measure, qtbot) -> 
     assert panel.values["count"].isEnabled()
 
 
-def test_tolerance_goes_both_ways(panel, session) -> None:
-    panel.tolerance.setValue(5)
-    assert session.view.tolerance == 5
+def test_tolerance_goes_both_ways(panel, session, qtbot) -> None:
+    panel.tolerance.box.setValue(5)
+    qtbot.waitUntil(lambda: session.view.tolerance == 5)
     session.update_view(tolerance=1)
     assert panel.tolerance.value() == 1
 
