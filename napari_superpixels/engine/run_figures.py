@@ -28,8 +28,9 @@ def draw_curves(folder: Path, rows: Sequence[Row]) -> None:
     WriteError
         If a file cannot be written.
     """
-    figure = Figure(figsize=(13, 7), layout="constrained")
+    figure = Figure(figsize=(13, 7))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.08, top=0.94, wspace=0.3, hspace=0.3)
     panels: list[Axes] = list(figure.subplots(2, 3).ravel())
     _draw(panels[0], rows, [name for name in _LOSSES if name in rows[-1]], "Losses", is_log=True)
     _draw(panels[1], rows, ["undersegmentation_error"], "1 - ASA (validation)")
@@ -52,8 +53,9 @@ def draw_pictures(path: Path, pictures: Sequence[ValidationPicture]) -> None:
     WriteError
         If the file cannot be written.
     """
-    figure = Figure(figsize=(14, 3 * len(pictures)), layout="constrained")
+    figure = Figure(figsize=(14, 3 * len(pictures)))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.93, wspace=0.02, hspace=0.15)
     panels = figure.subplots(len(pictures), 4, squeeze=False)
     for row, picture in zip(panels, pictures, strict=True):
         boundary = np.zeros(picture.labels.shape) if picture.boundary is None else picture.boundary

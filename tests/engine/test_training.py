@@ -202,9 +202,7 @@ def test_full_disk_leaves_the_previous_models(
     written: dict[str, bytes] = {}
 
     def fill(event: EpochEvent) -> None:
-        written.update(
-            {name: (tmp_path / "run" / name).read_bytes() for name in ("last.safetensors", "state.safetensors")}
-        )
+        written.update({name: (tmp_path / "run" / name).read_bytes() for name in kept})
 
         def full(self: Path, data: bytes) -> int:
             self.touch()
