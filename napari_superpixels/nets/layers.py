@@ -1,5 +1,6 @@
 """What the networks have in common: their description and the adaptive normalisation."""
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Self
 
 import torch
@@ -42,9 +43,9 @@ class FlatteningConfig(BaseModel):
         return self.out_channels + int(self.boundary_head)
 
     @property
+    @abstractmethod
     def receptive_radius(self) -> int:
         """Distance in pixels beyond which the input has no influence on an output pixel."""
-        raise NotImplementedError
 
     @property
     def stride(self) -> int:

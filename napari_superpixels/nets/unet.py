@@ -4,6 +4,7 @@ Source: O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for 
 MICCAI 2015, doi:10.1007/978-3-319-24574-4_28.
 """
 
+from abc import abstractmethod
 from typing import Annotated, Literal, cast
 
 import torch
@@ -17,7 +18,31 @@ from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningCon
 Width = Annotated[int, Field(ge=1, le=1024)]
 
 
-class UNetConfig(FlatteningConfig):
+class ScalesConfig(FlatteningConfig):
+    """What every network of several scales has in its description."""
+
+    widths: tuple[Width, ...] = Field(min_length=1, max_length=7)
+    """Feature maps at each scale: full size, 1/2, 1/4 and so on."""
+
+    @abstractmethod
+    def block_dilations(self, scale: int) -> tuple[int, ...]:
+        """Return the dilations of the 3x3 convolutions of a block at a scale, 0 being full size."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels that the coarsest feature maps step by."""
+        return int(2 ** (len(self.widths) - 1))
+
+    @property
+    def receptive_radius(self) -> int:
+        """Distance in pixels beyond which the input has no influence on an output pixel."""
+        # On the way down and up a scale s has two blocks, and pooling reaches s further.
+        bottom = len(self.widths) - 1
+        halves = sum(2**scale * (2 * sum(self.block_dilations(scale)) + 1) for scale in range(bottom))
+        return halves + self.stride * sum(self.block_dilations(bottom))
+
+
+class UNetConfig(ScalesConfig):
     """Shape of a plain :class:`UNet`; immutable, and stored in the header of every model file."""
 
     architecture: Literal["unet"] = "unet"
@@ -26,21 +51,11 @@ class UNetConfig(FlatteningConfig):
     """Feature maps at each scale: full size, 1/2, 1/4 and so on."""
 
     def block_dilations(self, scale: int) -> tuple[int, ...]:
-        """Return the dilations of the 3x3 convolutions of a block: two plain ones, as in the paper, at every scale."""
+        """Return the dilations of a block: two plain convolutions, as in the paper, at every scale."""
         return (1, 1)
 
-    @property
-    def stride(self) -> int:
-        """Pixels that the coarsest feature maps step by."""
-        return _stride(self)
 
-    @property
-    def receptive_radius(self) -> int:
-        """Distance in pixels beyond which the input has no influence on an output pixel."""
-        return _receptive_radius(self)
-
-
-class CANUNetConfig(FlatteningConfig):
+class CANUNetConfig(ScalesConfig):
     """Shape of a :class:`UNet` of CAN blocks; immutable, and stored in the header of every model file."""
 
     architecture: Literal["can-unet"] = "can-unet"
@@ -53,29 +68,8 @@ class CANUNetConfig(FlatteningConfig):
     """Dilations of the 3x3 convolutions at the coarsest scale."""
 
     def block_dilations(self, scale: int) -> tuple[int, ...]:
-        """Return the dilations of the 3x3 convolutions of a block."""
+        """Return the dilations of a block: those of the coarsest scale, or those of all others."""
         return self.bottom_dilations if scale == len(self.widths) - 1 else self.dilations
-
-    @property
-    def stride(self) -> int:
-        """Pixels that the coarsest feature maps step by."""
-        return _stride(self)
-
-    @property
-    def receptive_radius(self) -> int:
-        """Distance in pixels beyond which the input has no influence on an output pixel."""
-        return _receptive_radius(self)
-
-
-def _stride(config: UNetConfig | CANUNetConfig) -> int:
-    return int(2 ** (len(config.widths) - 1))
-
-
-def _receptive_radius(config: UNetConfig | CANUNetConfig) -> int:
-    """Sum what is reached on the way down and up: at each scale s two blocks, and s further by the pooling."""
-    bottom = len(config.widths) - 1
-    halves = sum(2**scale * (2 * sum(config.block_dilations(scale)) + 1) for scale in range(bottom))
-    return int(halves + 2**bottom * sum(config.block_dilations(bottom)))
 
 
 class ConvLayer(nn.Module):
