@@ -1,6 +1,6 @@
 """The Segment panel: what to segment, how, how to show it, and what came of it."""
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -33,6 +33,7 @@ EXTRA_VIEWS = (
     ("boundary", "Borders", "Probability of a border, 0 to 1, as the network predicts it. Not every model does."),
     ("seeds", "Seeds", "Where the superpixels started. Move, add or delete points, then choose them under 'Seeds'."),
 )
+_WIDTH, _MIN_WIDTH = 310, 250
 _VIEW_TITLES = {"boundaries": "Boundaries", "filled": "Filled areas", "mean-color": "Mean colour"}
 
 
@@ -67,7 +68,7 @@ class SegmentPanel(QWidget):
         layout.setSpacing(6)
         layout.addWidget(self._make_controls(source, quality), 1)
         layout.addWidget(self._make_actions())
-        self.setMinimumWidth(250)
+        self.setMinimumWidth(_MIN_WIDTH)
         self._connect()
         self._show_view(session.view, session.view)
         self._show_busy(session.is_busy)
@@ -94,6 +95,10 @@ class SegmentPanel(QWidget):
     def add_note(self, text: str) -> None:
         """Add a sentence to the status line."""
         self.status.setText(f"{self.status.text()}\n{text}" if self.status.text() else text)
+
+    def sizeHint(self) -> QSize:
+        """Ask for more than the least width, so that names can be read."""
+        return super().sizeHint().expandedTo(QSize(_WIDTH, 0))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Align the titles, whose width is known once the theme is."""
