@@ -1,0 +1,54 @@
+"""Validation: the same superpixels as in use, of the number asked for, on evenly spread images."""
+
+import numpy as np
+import pytest
+
+from napari_superpixels.core.metrics import evaluate
+from napari_superpixels.data.sources import array_source
+from napari_superpixels.engine.api import segment
+from napari_superpixels.engine.validation import (
+    MEASURES,
+    ValidationConfig,
+    choose_items,
+    measure_network,
+    picture_network,
+)
+from napari_superpixels.nets.checkpoint import load_model
+
+
+def test_superpixels_are_those_of_the_segment_command(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    source = array_source([photo], [truths])
+    picture = picture_network(load_model("natural"), source.items[0].read(), ValidationConfig(n_segments=15))
+    np.testing.assert_array_equal(picture.labels, segment(photo, n_segments=15, device="cpu").labels)
+    np.testing.assert_allclose(picture.image, photo / 255, atol=1e-6)
+    assert picture.flattened.shape == photo.shape
+    assert picture.boundary is not None
+
+
+def test_measures_are_those_of_each_image(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    source = array_source([photo, photo[::-1].copy()], [truths, [truth[::-1] for truth in truths]])
+    config = ValidationConfig(n_segments=15, tolerance=1)
+    values = measure_network(load_model("natural"), source.items, config)
+    assert {name: len(each) for name, each in values.items()} == dict.fromkeys(MEASURES, 2)
+    labels = segment(photo, n_segments=15, device="cpu").labels
+    expected = evaluate(labels, truths, photo / 255, tolerance=1)
+    for name in MEASURES:
+        assert values[name][0] == pytest.approx(getattr(expected, name), rel=1e-4)
+
+
+@pytest.mark.parametrize(("size", "number"), [(100.0, 22), (1e9, 1), (1.0, 2240)])
+def test_size_decides_the_number(photo: np.ndarray, truths: list[np.ndarray], size: float, number: int) -> None:
+    read = array_source([photo], [truths]).items[0].read()
+    picture = picture_network(load_model("natural"), read, ValidationConfig(superpixel_size=size))
+    assert len(np.unique(picture.labels)) == number
+
+
+def test_images_are_spread_over_the_split(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    source = array_source([photo] * 10, [truths] * 10)
+    assert [item.name for item in choose_items(source, ValidationConfig(n_images=4))] == [
+        "0000",
+        "0002",
+        "0005",
+        "0007",
+    ]
+    assert len(choose_items(source, ValidationConfig(n_images=50))) == 10
