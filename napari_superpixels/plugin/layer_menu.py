@@ -6,6 +6,8 @@ from napari.layers import Layer
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from napari_superpixels.widgets.wording import wrapped
+
 
 class LayerMenu(QComboBox):
     """A menu of layers, kept by reference: names may change and need not differ."""
@@ -64,7 +66,7 @@ def plain_menu(name: str, description: str) -> QComboBox:
 
 def _set_up(menu: QComboBox, name: str, description: str) -> None:
     menu.setObjectName(name)
-    menu.setToolTip(description)
+    menu.setToolTip(wrapped(description))
     menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     menu.setMinimumContentsLength(5)
     menu.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -195,8 +195,9 @@ class ResultLayers:
         if pictures.means is not None and mode == "mean-color":
             self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
         canvas = self._canvases.get(layer_token(region.layer))
-        is_wanted = mode == "boundaries" and canvas is not None and _needs_ready_lines(canvas.region)
-        if pictures.outlines is not None and is_wanted:
+        if canvas is None or mode != "boundaries" or not _needs_ready_lines(canvas.region):
+            return
+        if pictures.outlines is not None:
             name = f"{region.layer.name} superpixel lines"
             before = self._pictures.get("outlines", region.layer)
             self._pictures.show_labels("outlines", region, pictures.outlines, name, line_colormap())

@@ -3,6 +3,8 @@
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_superpixels.widgets.wording import wrapped
+
 _OPEN, _CLOSED = "▾", "▸"
 
 
@@ -20,7 +22,7 @@ class Fold(QWidget):
         self._title = title
         self.button = QPushButton()
         self.button.setObjectName(name)
-        self.button.setToolTip(description)
+        self.button.setToolTip(wrapped(description))
         self.button.setAccessibleName(title)
         self.button.setStyleSheet("text-align: left; padding-left: 6px;")
         self.button.clicked.connect(self._on_clicked)

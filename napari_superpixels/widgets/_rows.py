@@ -21,6 +21,7 @@ from superqt.utils import QSignalThrottler
 from napari_superpixels.engine.models import MODEL_SUFFIX, check_model_file, installed_models
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.widgets._scales import LinearScale, LogScale
+from napari_superpixels.widgets.wording import wrapped
 
 _THROTTLE_MS = 30
 # A narrow dock has no room for the buttons that napari's theme puts on both sides; arrow keys and the wheel remain.
@@ -71,7 +72,7 @@ class Row(QWidget):
         """Name the controls, for tests, scripts and screen readers, and describe them."""
         self.focus_widget().setObjectName(name)
         for child in self._controls():
-            child.setToolTip(description)
+            child.setToolTip(wrapped(description))
             child.setAccessibleName(title)
 
     def _controls(self) -> list[QWidget]:
@@ -202,7 +203,7 @@ class ModelRow(ChoiceRow):
         self.combo.clear()
         for model in models:
             self.combo.addItem(model.name, model.name)
-            self.combo.setItemData(self.combo.count() - 1, model.description, Qt.ItemDataRole.ToolTipRole)
+            self.combo.setItemData(self.combo.count() - 1, wrapped(model.description), Qt.ItemDataRole.ToolTipRole)
         self.combo.addItem("None (raw image)", None)
         self.combo.addItem("Open model file…", _OPEN_FILE)
         self.set_value(self._shown)

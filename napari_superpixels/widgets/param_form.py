@@ -11,6 +11,7 @@ from napari_superpixels.engine.session import Session
 from napari_superpixels.params import SegmentParams, bounds, control
 from napari_superpixels.widgets._fold import Fold
 from napari_superpixels.widgets._rows import ChoiceRow, ModelRow, NumberRow, Row
+from napari_superpixels.widgets.wording import wrapped
 
 _UNREAD = "Changes nothing with the present settings."
 
@@ -60,7 +61,7 @@ class ParamForm(QWidget):
         row.committed.connect(lambda value, name=name: self._session.update(**{name: value}))
         title = QLabel(field.title or name)
         title.setBuddy(row.focus_widget())
-        title.setToolTip(field.description or "")
+        title.setToolTip(wrapped(field.description or ""))
         row.set_help(name, field.title or name, field.description or "")
         layout.addRow(title, row)
         self.rows[name] = row
@@ -82,7 +83,7 @@ class ParamForm(QWidget):
             description = SegmentParams.model_fields[name].description or ""
             row.setEnabled(name not in unread)
             self._titles[name].setEnabled(name not in unread)
-            self._titles[name].setToolTip(f"{_UNREAD}\n\n{description}" if name in unread else description)
+            self._titles[name].setToolTip(wrapped(f"{_UNREAD}\n\n{description}" if name in unread else description))
 
 
 def _form_layout() -> QFormLayout:

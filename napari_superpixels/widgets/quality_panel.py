@@ -11,7 +11,7 @@ from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams, bounds
 from napari_superpixels.widgets._fold import Fold
 from napari_superpixels.widgets._rows import NumberRow
-from napari_superpixels.widgets.wording import QUALITY_ROWS, REGION_ROWS, QualityRow, describe_error
+from napari_superpixels.widgets.wording import QUALITY_ROWS, REGION_ROWS, QualityRow, describe_error, wrapped
 
 if TYPE_CHECKING:
     from napari_superpixels.widgets.size_plot import SizePlot
@@ -105,8 +105,10 @@ class QualityPanel(QWidget):
         self.missed = QCheckBox("Show missed boundary")
         self.missed.setObjectName("show_missed")
         self.missed.setToolTip(
-            "Add a layer of the ground truth's boundary pixels that have no superpixel boundary within the tolerance, "
-            "and keep it up to date."
+            wrapped(
+                "Add a layer of the ground truth's boundary pixels that have no superpixel boundary within the "
+                "tolerance, and keep it up to date."
+            )
         )
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -137,7 +139,7 @@ class QualityPanel(QWidget):
             value.setAccessibleName(title)
             heading = QLabel(title)
             for label in (heading, value):
-                label.setToolTip(f"<p>{description}</p>")
+                label.setToolTip(wrapped(description))
             form.addRow(heading, value)
             self.values[name] = value
         return table

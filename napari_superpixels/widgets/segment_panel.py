@@ -24,7 +24,7 @@ from napari_superpixels.params import ViewParams
 from napari_superpixels.widgets._rows import ChoiceRow
 from napari_superpixels.widgets.param_form import ParamForm
 from napari_superpixels.widgets.quality_panel import QualityPanel
-from napari_superpixels.widgets.wording import describe_error, describe_result
+from napari_superpixels.widgets.wording import describe_error, describe_result, wrapped
 
 #: Results that can be shown as layers of their own: name, title, help.
 EXTRA_VIEWS = (
@@ -146,7 +146,7 @@ class SegmentPanel(QWidget):
         form.setHorizontalSpacing(6)
         title = QLabel(field.title)
         title.setBuddy(self.view_mode.focus_widget())
-        title.setToolTip(field.description or "")
+        title.setToolTip(wrapped(field.description or ""))
         form.addRow(title, self.view_mode)
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
@@ -155,7 +155,7 @@ class SegmentPanel(QWidget):
         for i, (name, text, description) in enumerate(EXTRA_VIEWS):
             box = QCheckBox(text)
             box.setObjectName(f"show_{name}")
-            box.setToolTip(f"Add a layer and keep it up to date. {description}")
+            box.setToolTip(wrapped(f"Add a layer and keep it up to date. {description}"))
             box.clicked.connect(lambda checked, name=name: self.extra_view_toggled.emit(name, checked))
             grid.addWidget(box, i // 2, i % 2)
             self.extra_views[name] = box
@@ -170,7 +170,7 @@ class SegmentPanel(QWidget):
         field = ViewParams.model_fields["live"]
         self.live = QCheckBox(field.title or "")
         self.live.setObjectName("live")
-        self.live.setToolTip(field.description or "")
+        self.live.setToolTip(wrapped(field.description or ""))
         self.reset = _button("reset", "Reset", "Go back to the default parameters; the model and the device stay.")
         self.segment = _button("segment", "Segment", "Cut the chosen image into superpixels.")
         self.cancel = _button("cancel", "Cancel", "Stop the computation; the superpixels shown stay as they are.")
@@ -231,7 +231,7 @@ class SegmentPanel(QWidget):
 
     def _show_busy(self, is_busy: bool) -> None:
         self.segment.setEnabled(not self._reason)
-        self.segment.setToolTip(self._reason or "Cut the chosen image into superpixels.")
+        self.segment.setToolTip(wrapped(self._reason or "Cut the chosen image into superpixels."))
         self.cancel.setEnabled(is_busy)
         self.progress.setVisible(is_busy)
         if not is_busy:
@@ -267,7 +267,7 @@ class SegmentPanel(QWidget):
 def _button(name: str, text: str, description: str) -> QPushButton:
     button = QPushButton(text)
     button.setObjectName(name)
-    button.setToolTip(description)
+    button.setToolTip(wrapped(description))
     button.setAutoDefault(False)
     return button
 

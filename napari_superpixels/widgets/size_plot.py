@@ -18,7 +18,7 @@ class SizePlot(QWidget):
         super().__init__()
         self.setObjectName("size_histogram")
         self.setAccessibleName("Sizes of the superpixels")
-        self.setToolTip("<p>How many superpixels have how many pixels.</p>")
+        self.setToolTip("How many superpixels have how many pixels.")
         self.setFixedHeight(_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._bars = pg.BarGraphItem(x0=[0.0], x1=[1.0], height=[0.0], brush=_BAR, pen=None)

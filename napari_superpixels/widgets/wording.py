@@ -1,5 +1,6 @@
 """What the status line and the quality panel say."""
 
+import html
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,6 +32,11 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There is not enough memory for this image. Use a smaller region or a smaller resolution level."
     return f"Something went wrong inside the program ({type(error).__name__}: {error})."
+
+
+def wrapped(text: str) -> str:
+    """Return a tool tip that Qt breaks into lines; it does so with rich text alone."""
+    return "".join(f"<p>{html.escape(part, quote=False)}</p>" for part in text.split("\n\n"))
 
 
 def _duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QComboBox, QPushButton
 
 from napari_superpixels.engine.preferences import config_folder
 from napari_superpixels.plugin.dock import NO_IMAGE, SegmentDock
+from napari_superpixels.widgets.wording import wrapped
 
 from .conftest import own_threads
 
@@ -29,7 +30,8 @@ def slow_image(viewer, dock):
 
 def test_without_an_image_it_says_what_to_do(dock) -> None:
     assert not dock.panel.segment.isEnabled()
-    assert dock.panel.status.text() == dock.panel.segment.toolTip() == NO_IMAGE
+    assert dock.panel.status.text() == NO_IMAGE
+    assert dock.panel.segment.toolTip() == wrapped(NO_IMAGE)
 
 
 def test_image_is_chosen_as_it_comes_and_forgotten_as_it_goes(viewer, dock, color_blocks) -> None:

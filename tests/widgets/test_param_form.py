@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QSlider, QWidget
 
 from napari_superpixels.params import SegmentParams, control
 from napari_superpixels.widgets.param_form import ParamForm
+from napari_superpixels.widgets.wording import wrapped
 
 NUMBERS = [name for name, field in SegmentParams.model_fields.items() if field.annotation in (int, float)]
 CHOICES = ["device", "law", "seed_placement", "solver"]
@@ -30,7 +31,7 @@ def test_every_parameter_has_a_named_and_explained_control(form, name: str) -> N
     widget = form.findChild(QWidget, name)
     field = SegmentParams.model_fields[name]
     assert isinstance(widget, QComboBox | QSlider)
-    assert widget.toolTip() == field.description
+    assert widget.toolTip() == wrapped(field.description)
     assert widget.accessibleName() == field.title
     assert any(label.text() == field.title and label.buddy() is widget for label in form.findChildren(QLabel))
     assert form.advanced.isAncestorOf(widget) == control(field).advanced

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QSlider, QSpinBox, QW
 
 from napari_superpixels.engine.quality import GroundTruth
 from napari_superpixels.engine.resolve import ImageInput
-from napari_superpixels.widgets.wording import QUALITY_ROWS, REGION_ROWS
+from napari_superpixels.widgets.wording import QUALITY_ROWS, REGION_ROWS, wrapped
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_everything_is_named_and_explained(panel, session) -> None:
     for name, title, description, _ in (*QUALITY_ROWS, *REGION_ROWS):
         value = panel.findChild(QLabel, name)
         assert value.accessibleName() == title
-        assert description in value.toolTip()
+        assert value.toolTip() == wrapped(description)
 
 
 def test_empty_until_there_is_a_result(panel, session, measure) -> None:
@@ -175,3 +175,7 @@ def test_plotting_is_loaded_only_when_it_is_looked_at() -> None:
         "import napari_superpixels.widgets.size_plot; assert 'pyqtgraph' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_tool_tips_are_broken_into_lines_and_keep_their_signs() -> None:
+    assert wrapped("a < b\n\nnext") == "<p>a &lt; b</p><p>next</p>"

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QCheckBox, QProgressBar, QPushButton, QScrollArea, QW
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.errors import ImageError
 from napari_superpixels.widgets.segment_panel import EXTRA_VIEWS, SegmentPanel
+from napari_superpixels.widgets.wording import wrapped
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def test_segment_asks(panel, qtbot) -> None:
 def test_reason_disables_the_button_and_is_told(panel) -> None:
     panel.set_unavailable("Open an image.")
     assert not panel.segment.isEnabled()
-    assert panel.segment.toolTip() == panel.status.text() == "Open an image."
+    assert panel.status.text() == "Open an image."
+    assert panel.segment.toolTip() == wrapped("Open an image.")
     panel.set_unavailable("")
     assert panel.segment.isEnabled()
     assert panel.status.text() == "Ready: press Segment."
