@@ -221,8 +221,8 @@ class ViewParams(BaseModel):
         ge=0,
         le=20,
         title="Tolerance",
-        description="Distance in pixels within which boundaries count as the same. 2 is usual for photographs of half a "
-        "megapixel; take more for larger images.",
+        description="Distance in pixels within which boundaries count as the same. 2 is usual for photographs of "
+        "half a megapixel; take more for larger images.",
     )
 
 

@@ -114,7 +114,16 @@ def _nearer(pixel: int, step: int, label: int, arrival: Any, owner: Any, zones: 
 
 @_jit
 def _arrival_along(
-    axis: int, u: Any, pixel: int, label: int, p: Any, arrival: Any, owner: Any, zones: Any, strides: Any, inverse_h2: Any
+    axis: int,
+    u: Any,
+    pixel: int,
+    label: int,
+    p: Any,
+    arrival: Any,
+    owner: Any,
+    zones: Any,
+    strides: Any,
+    inverse_h2: Any,
 ) -> Any:
     """Solve sum_a ((t - u_a) / h_a)^2 = p^2 for the time t at which a label arrives at a pixel.
 
@@ -241,12 +250,12 @@ def march(
             pool[_index(entry), 1] = free
             free = entry
             entry = after
-            pixel = np.int64(source if source >= 0 else ~source)
+            pixel = int(source if source >= 0 else ~source)
             state = owner[_index(pixel)]
             owner[_index(pixel)] = abs(state)
             # Entries of pixels frozen since are overwritten by the next.
             group[_index(n_group)] = pixel
-            n_group += np.int64((state < 0) | (source < 0))
+            n_group += int((state < 0) | (source < 0))
         heads[_index(current)] = entry
         for axis in range(len(strides)):
             n_pairs = 0
@@ -261,7 +270,7 @@ def march(
                         is_open &= (zones[_index(q)] == zones[_index(pixel)]) | (zones[_index(q)] == 0)
                     pairs[_index(n_pairs), 0] = pixel
                     pairs[_index(n_pairs), 1] = q
-                    n_pairs += np.int64(is_open)
+                    n_pairs += int(is_open)
             for i in range(n_pairs):
                 pixel = pairs[_index(i), 0]
                 q = pairs[_index(i), 1]
