@@ -26,5 +26,5 @@ test:
 	"$(BIN)/python" -m pytest $(ARGS)
 
 benchmark:
-	"$(BIN)/napari-superpixels" benchmark --bsds "$(BSDS)" --plot docs/images/quality.svg $(ARGS)
-	"$(BIN)/napari-superpixels" benchmark --speed --plot docs/images/speed.svg
+	"$(BIN)/napari-superpixels" benchmark --bsds "$(BSDS)" --plot docs/images/benchmark-quality.svg $(ARGS)
+	"$(BIN)/napari-superpixels" benchmark --speed --plot docs/images/benchmark-speed.svg

@@ -262,7 +262,7 @@ def _reason_to_skip(method: SpeedMethod, edge: int, last: Timing | None) -> str:
     if method.is_rival and last is not None and last.median is not None:
         expected = last.median * (edge / last.edge) ** 2
         if expected > LONGEST_RUN:
-            return f"about {expected:.0f} s a run"
+            return f"about {expected:.0f} s a run at {edge}x{edge}"
     return ""
 
 

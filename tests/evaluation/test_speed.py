@@ -156,7 +156,7 @@ def test_rivals_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
         ("Few", 2000),
         ("Few", 4000),
     }
-    assert notes["Slow", 4000] == "about 32 s a run"
+    assert notes["Slow", 4000] == "about 32 s a run at 4000x4000"
     assert notes["Small", 4000] == "not beyond 2000 pixels a side"
     assert notes["Few", 2000] == f"at most {n_superpixels(1000)} superpixels"
 
