@@ -22,7 +22,7 @@ STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arriva
 
 #: The weights each slowness law starts from: (color_weight, edge_weight).
 LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
-    "quadratic": (0.5, 30.0),
+    "quadratic": (1.2, 200.0),
     "exponential": (5.0, 0.0),
     "ergc": (1.0, 0.0),
 }
@@ -139,10 +139,10 @@ class SegmentParams(BaseModel):
         le=1000.0,
     )
     seed_placement: SeedPlacement = _param(
-        "low-gradient",
+        "hexagonal",
         "Seed placement",
-        "Where growth starts. 'Low gradient' moves the seeds of a square grid off the edges; 'hexagonal' does the same "
-        "on a hexagonal grid; 'grid' keeps the square grid as it is.",
+        "Where growth starts. 'Hexagonal' moves the seeds of a hexagonal grid off the edges; 'low gradient' does the "
+        "same on a square grid; 'grid' keeps the square grid as it is.",
         Control("seeds", advanced=True, choices=("Low gradient", "Hexagonal", "Plain grid")),
     )
     refine_start: float = _param(

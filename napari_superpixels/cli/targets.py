@@ -87,11 +87,7 @@ def targets(
 
     Exit status: 0 if all is well, 1 if an image failed, 2 for a wrong command, 130 if interrupted.
     """
-    for name, value in (("--superpixel-size", superpixel_size), ("--color-weight", color_weight)):
-        if value is not None and not math.isfinite(value):
-            raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
-    if n_segments is not None and superpixel_size is not None:
-        raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
+    _check_numbers(n_segments, superpixel_size, color_weight)
     try:
         source = open_source(
             bsds=bsds,
@@ -140,6 +136,14 @@ def targets(
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(1 if any(result.status == "failed" for result in results) else 0)
+
+
+def _check_numbers(n_segments: int | None, superpixel_size: float | None, color_weight: float) -> None:
+    for name, value in (("--superpixel-size", superpixel_size), ("--color-weight", color_weight)):
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
+    if n_segments is not None and superpixel_size is not None:
+        raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
 
 
 class _TargetsBar:

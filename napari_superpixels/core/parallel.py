@@ -39,7 +39,9 @@ def scratch(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
 
 
 def n_processors() -> int:
-    """Return the number of processors."""
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

@@ -16,7 +16,7 @@ def place_seeds(
     shape: tuple[int, ...],
     n_seeds: int,
     *,
-    placement: SeedPlacement = "low-gradient",
+    placement: SeedPlacement = "hexagonal",
     gradient: npt.NDArray[np.float32] | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     spacing: tuple[float, ...] | None = None,
