@@ -244,6 +244,8 @@ def _opencv_slic(*, algorithm: str, ruler: float, min_element_size: int) -> Segm
 
 def _opencv_lsc(*, ratio: float, min_element_size: int) -> Segmenter:
     cv2 = _opencv()
+    # Its threads race: labels would differ from run to run.
+    cv2.setNumThreads(1)
 
     def segment(image: Image, n: int) -> npt.NDArray[np.integer[Any]]:
         method = cv2.ximgproc.createSuperpixelLSC(_smoothed_lab(cv2, image), _region_size(image, n), ratio)
