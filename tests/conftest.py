@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ HAS_DISPLAY = bool(sys.platform != "linux" or os.environ.get("DISPLAY") or os.en
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the tests a home and a display of their own, before anything reads the user's."""
+    # A shell's background jobs, and their children, ignore Ctrl+C, which is tested too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tempfile.TemporaryDirectory(prefix="napari-superpixels-tests-", ignore_cleanup_errors=True)
     atexit.register(home.cleanup)  # not sooner: the console writes its history there when Python ends
     os.environ |= {

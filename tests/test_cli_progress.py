@@ -23,6 +23,7 @@ def test_plain_lines_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm-256color")
 
     def terminal(**options: object) -> Console:
         return Console(file=screen, force_terminal=True, width=100)
