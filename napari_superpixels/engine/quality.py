@@ -13,6 +13,7 @@ from napari_superpixels.core.eikonal import check_cancelled
 from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.metrics import Metrics, evaluate
 from napari_superpixels.core.region_quality import RegionQuality, measure_regions, missed_boundary, strong_edges
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
@@ -138,11 +139,12 @@ class QualityMeter:
             on_cancelled=lambda request: None,
             on_idle=lambda: None,
         )
-        session.started.connect(self._on_started)
-        session.idle.connect(self._on_idle)
-        session.solved.connect(self._on_solved)
-        session.input_changed.connect(self._on_input_changed)
-        session.view_changed.connect(self._on_view_changed)
+        self._links = Links()
+        self._links.connect(session.started, self._on_started)
+        self._links.connect(session.idle, self._on_idle)
+        self._links.connect(session.solved, self._on_solved)
+        self._links.connect(session.input_changed, self._on_input_changed)
+        self._links.connect(session.view_changed, self._on_view_changed)
 
     @property
     def quality(self) -> Quality | None:
@@ -173,7 +175,8 @@ class QualityMeter:
         self._scheduler.submit(_Request(result, truth, problem, tolerance, self._wants_missed))
 
     def close(self) -> None:
-        """Stop the worker; no signal follows."""
+        """Stop the worker and stop watching the session; no signal follows."""
+        self._links.close()
         self._scheduler.close()
 
     def _on_started(self) -> None:

@@ -1,38 +1,28 @@
 """The Segment widget of a napari viewer."""
 
-import importlib
-import logging
-import threading
 from typing import Any
 
-import numpy as np
-from napari.layers import Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
-from superqt.utils import QSignalDebouncer, QSignalThrottler
+from superqt.utils import QSignalThrottler
 
-from napari_superpixels.engine.preferences import load_preferences, save_preferences
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.quality import QualityMeter
-from napari_superpixels.engine.session import Session, warm_up
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.extras import ExtraViews
 from napari_superpixels.plugin.ground_truth import GroundTruthMenu, MissedBoundary
 from napari_superpixels.plugin.image_choice import ImageChoice
-from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.notify import HiddenPanelNotifier
 from napari_superpixels.plugin.regions import Region, mark_changed, notice_change, shown_region
 from napari_superpixels.plugin.seed_points import seeds_from_points
-from napari_superpixels.plugin.style import line_colormap
-from napari_superpixels.widgets.main_thread import MainThread
+from napari_superpixels.plugin.workspace import open_workspace
 from napari_superpixels.widgets.quality_panel import QualityPanel
 from napari_superpixels.widgets.segment_panel import SegmentPanel
 
 NO_IMAGE = "Open an image, or try File > Open Sample > Superpixels."
 _FOLLOW_MS = 60
-_SAVE_MS = 500
 _PIXELS_PER_SEGMENT = 25
-_LOG = logging.getLogger(__name__)
 
 
 class SegmentDock(QWidget):
@@ -46,24 +36,21 @@ class SegmentDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        # Plugins get a proxy that wraps each layer anew, so that `is` fails and layers cannot be told apart.
-        self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self._main_thread = MainThread(self)
-        params, view = load_preferences()
-        self.session = Session(params, view, dispatch=self._main_thread.dispatch)
+        self._workspace = open_workspace(napari_viewer)
+        self._viewer = self._workspace.viewer
+        self.session = self._workspace.session
+        self.results = self._workspace.results
         self.source = ImageChoice(self._viewer)
         self.truth = GroundTruthMenu(self._viewer)
-        self.meter = QualityMeter(self.session, self.truth.find_truth, self._main_thread.dispatch)
+        self.meter = QualityMeter(self.session, self.truth.find_truth, self._workspace.main_thread.dispatch)
         self.quality = QualityPanel(self.session, self.meter, self.truth)
         self.missed = MissedBoundary(self._viewer, self.meter)
         self.panel = SegmentPanel(self.session, self.source, self.quality)
-        self.results = ResultLayers(self._viewer, self.session, self._main_thread.dispatch)
         self.extras = ExtraViews(self._viewer, self.session, lambda layer: layer is self.source.seeds)
         self._notifier = HiddenPanelNotifier(self.session, self)
+        self._links = Links()
         self._follow = QSignalThrottler(parent=self)
         self._follow.setTimeout(_FOLLOW_MS)
-        self._save = QSignalDebouncer(parent=self)
-        self._save.setTimeout(_SAVE_MS)
         self._watched: list[Any] = []
         self._is_closed = False
         self._was_docked = False
@@ -73,7 +60,6 @@ class SegmentDock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         self._on_source_changed()
-        _start_warm_up()
 
     def segment(self) -> None:
         """Cut what the viewer shows of the chosen image into superpixels."""
@@ -84,22 +70,18 @@ class SegmentDock(QWidget):
             self.session.segment()
 
     def close_session(self) -> None:
-        """Stop computing and watching the viewer; the layers stay."""
+        """Stop watching the viewer, and computing if no other widget needs it; the layers stay."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._main_thread.close()
-        self.session.close()
-        self.meter.close()
-        self.results.close()
-        self.extras.close()
-        self.missed.close()
+        self._links.close()
+        self.panel.close_session()
+        for part in (self._notifier, self.meter, self.extras, self.missed):
+            part.close()
         self.source.disconnect_viewer()
         self.truth.disconnect_viewer()
         self._watch([])
-        for emitter in self._dims_emitters():
-            emitter.disconnect(self._on_dims)
-        save_preferences(self.session.params, self.session.view)
+        self._workspace.release()
 
     def event(self, event: QEvent) -> bool:
         """Stop when the dock is closed."""
@@ -119,26 +101,20 @@ class SegmentDock(QWidget):
         super().closeEvent(event)
 
     def _connect(self) -> None:
-        for emitter in self._dims_emitters():
-            emitter.connect(self._on_dims)
+        events = self._viewer.dims.events
+        for emitter in (events.point, events.order, events.ndisplay):
+            self._links.connect(emitter, self._on_dims)
+        self._links.connect(self.results.noted, self.panel.add_note)
         self.source.changed.connect(self._on_source_changed)
         self.panel.segment_requested.connect(self.segment)
         self.panel.extra_view_toggled.connect(self.extras.set_wanted)
         self.extras.closed.connect(lambda name: self.panel.set_extra_view(name, False))
         self.extras.noted.connect(self.panel.add_note)
-        self.results.noted.connect(self.panel.add_note)
         self.truth.changed.connect(self._on_truth_changed)
         self.quality.missed_toggled.connect(self.missed.set_wanted)
         self.missed.closed.connect(lambda: self.quality.set_missed(False))
         self._follow.triggered.connect(self._take_input)
-        self._save.triggered.connect(lambda: save_preferences(self.session.params, self.session.view))
-        self.session.params_changed.connect(lambda new, old: self._save.throttle())
-        self.session.view_changed.connect(lambda new, old: self._save.throttle())
         self.destroyed.connect(lambda: self.close_session())
-
-    def _dims_emitters(self) -> tuple[Any, ...]:
-        events = self._viewer.dims.events
-        return (events.point, events.order, events.ndisplay)
 
     def _on_dims(self, event: Any = None) -> None:
         self._follow.throttle()
@@ -197,28 +173,3 @@ class SegmentDock(QWidget):
         if note:
             self.panel.add_note(note)
         return region
-
-
-_warm_up_lock = threading.Lock()
-_warm_up_started = False
-
-
-def _start_warm_up() -> None:
-    """Load torch and the compiled code in a thread, once, so that the first result comes soon."""
-    global _warm_up_started
-    with _warm_up_lock:
-        if _warm_up_started:
-            return
-        _warm_up_started = True
-    threading.Thread(target=_warm_up, name="napari-superpixels-warm-up").start()
-
-
-def _warm_up() -> None:
-    try:
-        # napari compiles code of its own for the first Labels layer, which takes more than half a second.
-        Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
-        warm_up()
-        # What the Quality part draws with.
-        importlib.import_module("napari_superpixels.widgets.size_plot")
-    except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
-        _LOG.debug("The warm-up failed", exc_info=True)

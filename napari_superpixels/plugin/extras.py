@@ -50,7 +50,8 @@ class ExtraViews:
         session.solved.connect(self.show)
 
     def close(self) -> None:
-        """Stop watching the viewer; the layers stay."""
+        """Stop watching the session and the viewer; the layers stay."""
+        self._session.solved.disconnect(self.show)
         self._boxes.close()
 
     def set_wanted(self, name: str, is_wanted: bool) -> None:

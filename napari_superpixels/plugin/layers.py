@@ -71,7 +71,8 @@ class ResultLayers:
             on_cancelled=lambda request: None,
             on_idle=lambda: None,
         )
-        session.solved.connect(self.show)
+        # After the widgets, which tell of a new result first and then what is to be known about its layer.
+        session.solved.connect(self.show, priority=-1)
         session.view_changed.connect(self._on_view_changed)
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         viewer.layers.events.removed.connect(self._on_removed)

@@ -12,7 +12,12 @@ class HiddenPanelNotifier:
 
     def __init__(self, session: Session, panel: QWidget) -> None:
         self._panel = panel
+        self._session = session
         session.failed.connect(self._on_failed)
+
+    def close(self) -> None:
+        """Stop watching the session."""
+        self._session.failed.disconnect(self._on_failed)
 
     def _on_failed(self, error: Exception) -> None:
         if not self._panel.isVisible():

@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.resolve import unread_parameters
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import SegmentParams, bounds, control
@@ -43,9 +44,14 @@ class ParamForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(main)
         layout.addWidget(self.advanced)
-        session.params_changed.connect(self._on_params_changed)
-        session.input_changed.connect(self._on_input_changed)
+        self._links = Links()
+        self._links.connect(session.params_changed, self._on_params_changed)
+        self._links.connect(session.input_changed, self._on_input_changed)
         self._show_unread()
+
+    def close_session(self) -> None:
+        """Stop watching the session, which other widgets may go on using."""
+        self._links.close()
 
     def set_slider_limit(self, name: str, high: float) -> None:
         """Let a slider end at a value that makes sense for the present image; the number beside it can go further."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.quality import Quality, QualityMeter
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams, bounds
@@ -65,6 +66,10 @@ class QualityPanel(QWidget):
         self.set_has_truth(False)
         self.clear()
         self._show_view(session.view, session.view)
+
+    def close_session(self) -> None:
+        """Stop watching the session, which other widgets may go on using."""
+        self._links.close()
 
     def set_has_truth(self, has_truth: bool) -> None:
         """Say whether a ground truth is chosen."""
@@ -149,7 +154,8 @@ class QualityPanel(QWidget):
         self.fold.toggled.connect(lambda is_open: session.update_view(quality_open=is_open))
         self.tolerance.committed.connect(lambda value: session.update_view(tolerance=value))
         self.missed.clicked.connect(self.missed_toggled)
-        session.view_changed.connect(self._show_view)
+        self._links = Links()
+        self._links.connect(session.view_changed, self._show_view)
         meter.measured.connect(self.show_quality)
         meter.outdated.connect(self._on_outdated)
         meter.cleared.connect(self.clear)

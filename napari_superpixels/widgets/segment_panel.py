@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
@@ -60,6 +61,7 @@ class SegmentPanel(QWidget):
         self._session = session
         self._quality = quality
         self._reason = ""
+        self._links = Links()
         self.form = ParamForm(session)
         self.form.refused.connect(self.show_error)
         self.extra_views: dict[str, QCheckBox] = {}
@@ -72,6 +74,12 @@ class SegmentPanel(QWidget):
         self._connect()
         self._show_view(session.view, session.view)
         self._show_busy(session.is_busy)
+
+    def close_session(self) -> None:
+        """Stop watching the session, which other widgets may go on using."""
+        self._links.close()
+        self.form.close_session()
+        self._quality.close_session()
 
     def set_unavailable(self, reason: str) -> None:
         """Disable what cannot be done and say why; an empty reason makes it available."""
@@ -217,13 +225,13 @@ class SegmentPanel(QWidget):
         self.reset.clicked.connect(lambda: session.reset())
         self.live.clicked.connect(lambda checked: session.update_view(live=checked))
         self.view_mode.committed.connect(lambda value: session.update_view(view_mode=value))
-        session.view_changed.connect(self._show_view)
-        session.started.connect(self._on_started)
-        session.progressed.connect(self._on_progressed)
-        session.solved.connect(self._on_solved)
-        session.failed.connect(self._on_failed)
-        session.cancelled.connect(self._on_cancelled)
-        session.idle.connect(self._on_idle)
+        self._links.connect(session.view_changed, self._show_view)
+        self._links.connect(session.started, self._on_started)
+        self._links.connect(session.progressed, self._on_progressed)
+        self._links.connect(session.solved, self._on_solved)
+        self._links.connect(session.failed, self._on_failed)
+        self._links.connect(session.cancelled, self._on_cancelled)
+        self._links.connect(session.idle, self._on_idle)
 
     def _show_view(self, new: ViewParams, old: ViewParams) -> None:
         self.live.setChecked(new.live)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-import napari_superpixels.plugin.dock as dock_module
+import napari_superpixels.plugin.warm_up as warm_up_module
 from napari_superpixels.plugin.dock import SegmentDock
 
 
@@ -10,7 +10,7 @@ from napari_superpixels.plugin.dock import SegmentDock
 def _clean_start(tmp_path, monkeypatch):
     """Start with the default preferences, and without a warm-up in the background."""
     monkeypatch.setenv("NAPARI_SUPERPIXELS_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setattr(dock_module, "_warm_up_started", True)
+    monkeypatch.setattr(warm_up_module, "_is_started", True)
 
 
 def own_threads() -> list[threading.Thread]:
@@ -39,16 +39,22 @@ def wait_result(qtbot, dock):
     """Return a function that does something and waits for the result that it brings."""
 
     def wait(action):
-        results = []
+        outcomes = []
 
         def note(result):
-            results.append(result)
+            outcomes.append(result)
+
+        def note_idle():
+            outcomes.append(None)
 
         dock.session.solved.connect(note)
+        dock.session.idle.connect(note_idle)
         action()
-        qtbot.waitUntil(lambda: bool(results) and not dock.session.is_busy, timeout=60_000)
+        # A worker rests before its last result has come to the main thread; that it is idle is told after that.
+        qtbot.waitUntil(lambda: any(outcomes) and outcomes[-1] is None and not dock.session.is_busy, timeout=60_000)
         dock.session.solved.disconnect(note)
-        return results[-1]
+        dock.session.idle.disconnect(note_idle)
+        return [result for result in outcomes if result is not None][-1]
 
     return wait
 

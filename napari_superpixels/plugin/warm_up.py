@@ -1,0 +1,36 @@
+"""Loading in the background what the first superpixels need, so that they come soon."""
+
+import importlib
+import logging
+import threading
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_superpixels.engine.session import warm_up
+from napari_superpixels.plugin.style import line_colormap
+
+_LOG = logging.getLogger(__name__)
+_lock = threading.Lock()
+_is_started = False
+
+
+def start_warm_up() -> None:
+    """Load torch and the compiled code in a thread, once, so that the first result comes soon."""
+    global _is_started
+    with _lock:
+        if _is_started:
+            return
+        _is_started = True
+    threading.Thread(target=_warm_up, name="napari-superpixels-warm-up").start()
+
+
+def _warm_up() -> None:
+    try:
+        # napari compiles code of its own for the first Labels layer, which takes more than half a second.
+        Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
+        warm_up()
+        # What the Quality part draws with.
+        importlib.import_module("napari_superpixels.widgets.size_plot")
+    except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
+        _LOG.debug("The warm-up failed", exc_info=True)

@@ -1,0 +1,77 @@
+"""What the widgets of one viewer share: the session and the layers that show its results."""
+
+from typing import Any
+
+from napari.components import ViewerModel
+from superqt.utils import QSignalDebouncer
+
+from napari_superpixels.engine.links import Links
+from napari_superpixels.engine.preferences import load_preferences, save_preferences
+from napari_superpixels.engine.session import Session
+from napari_superpixels.plugin.layers import ResultLayers
+from napari_superpixels.plugin.warm_up import start_warm_up
+from napari_superpixels.widgets.main_thread import MainThread
+
+_SAVE_MS = 500
+
+
+class Workspace:
+    """Session and result layers of one viewer; get it with :func:`open_workspace`, give it back with :meth:`release`.
+
+    Two viewers share nothing. What one widget does, another widget of the same viewer sees.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.viewer = viewer
+        self.main_thread = MainThread()
+        params, view = load_preferences()
+        self.session = Session(params, view, dispatch=self.main_thread.dispatch)
+        self.results = ResultLayers(viewer, self.session, self.main_thread.dispatch)
+        self.n_users = 0
+        self._save = QSignalDebouncer(parent=self.main_thread)
+        self._save.setTimeout(_SAVE_MS)
+        self._save.triggered.connect(self._save_preferences)
+        self._links = Links()
+        self._links.connect(self.session.params_changed, self._on_changed)
+        self._links.connect(self.session.view_changed, self._on_changed)
+
+    def release(self) -> None:
+        """Say that one widget uses it no more; with the last, computing stops. The layers stay."""
+        self.n_users -= 1
+        if self.n_users:
+            return
+        del _workspaces[id(self.viewer)]
+        self._links.close()
+        self.main_thread.close()
+        self.session.close()
+        self.results.close()
+        self._save_preferences()
+        self.main_thread.deleteLater()
+
+    def _on_changed(self, new: Any, old: Any) -> None:
+        self._save.throttle()
+
+    def _save_preferences(self) -> None:
+        save_preferences(self.session.params, self.session.view)
+
+
+def open_workspace(viewer: ViewerModel) -> Workspace:
+    """Return the workspace of a viewer, made if there is none yet, and count one more user.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer, or the proxy that napari gives to plugins.
+    """
+    # Plugins get a proxy that wraps each layer anew, so that `is` fails and layers cannot be told apart.
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    workspace = _workspaces.get(id(viewer))
+    if workspace is None:
+        workspace = _workspaces[id(viewer)] = Workspace(viewer)
+        start_warm_up()
+    workspace.n_users += 1
+    return workspace
+
+
+# By identity, since viewers compare equal by their content; an entry keeps its viewer until the last widget is closed.
+_workspaces: dict[int, Workspace] = {}
