@@ -1,0 +1,46 @@
+"""The evented state of the corrected and annotated superpixels of one image."""
+
+from napari_superpixels.engine.annotation_classes import ClassActs
+from napari_superpixels.engine.annotation_painting import PaintingActs
+from napari_superpixels.engine.pipeline import SolveResult
+
+
+class Annotation(PaintingActs, ClassActs):
+    """Labels and classes of an image, all that can be done to them, and the history of what was.
+
+    No window is needed: views call its methods and listen to its signals. See
+    :class:`napari_superpixels.engine.annotation_core.AnnotationCore` for the parameters and signals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.repeat(np.arange(1, 5, dtype=np.int32), 25).reshape(10, 10)
+    >>> annotation = Annotation(labels, np.zeros((10, 10), np.uint8))
+    >>> annotation.paint([2, 3]).name
+    'Paint class 1'
+    >>> annotation.progress
+    0.5
+    >>> annotation.undo().name
+    'Paint class 1'
+    """
+
+    def set_plane(self, index: tuple[int | slice, ...], result: SolveResult | None = None) -> None:
+        """Take a plane at hand; a stroke under way ends.
+
+        Parameters
+        ----------
+        index : tuple of int and slice
+            A whole number for every axis of the arrays but two, which get ``slice(None)``.
+        result : SolveResult, optional
+            The result that its superpixels come from.
+
+        Raises
+        ------
+        ValueError
+            If the index does not choose one plane.
+        IndexError
+            If there is no such plane.
+        """
+        self.end_stroke()
+        if self._arrays.set_plane(index):
+            self.plane_changed.emit(self.plane)
