@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
 from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
@@ -93,8 +93,7 @@ def benchmark(
         else:
             _run_speed(keys, _numbers(sizes, "--sizes"), threads, runs, model, files)
     except SuperpixelsError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise failed(error) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is measured is kept; the same command goes on from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_superpixels.cli.measuring import Measured, failed, measure_source, report
+from napari_superpixels.cli.exit_codes import ending_on_errors, failed
+from napari_superpixels.cli.measuring import Measured, measure_source, report
 from napari_superpixels.cli.options import collect_parameters, with_parameters
 from napari_superpixels.cli.sources import (
     DATA_SET_PANEL,
@@ -19,7 +20,7 @@ from napari_superpixels.cli.sources import (
     PartialOption,
     open_source,
 )
-from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
+from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def evaluate(
             raise typer.BadParameter("it belongs to SUPERPIXELS, which is not given.", param_hint="--image, --volume")
         chosen = collect_parameters(params, parameters)
         numbers = _numbers(n_segments, chosen)
-        try:
+        with ending_on_errors():
             source = open_source(
                 bsds=bsds,
                 split=(split or "val") if bsds else split,
@@ -151,10 +152,6 @@ def evaluate(
                 partial=partial,
             )
             methods = _choose_methods(source, superpixels, chosen, rivals)
-        except ModelNotFoundError as error:
-            raise typer.BadParameter(str(error), param_hint="--model") from None
-        except SuperpixelsError as error:
-            raise failed(error) from None
         measured = measure_source(source, methods, [None] if superpixels else numbers, tolerance, workers)
     report(measured, csv=csv, json_file=json_file, plot=plot)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
 from napari_superpixels.errors import SuperpixelsError, WriteError
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ class Measured:
     """Parameters of each method by its name."""
     data: "Mapping[str, JsonValue]"
     """What was measured on and how."""
-
-
-def failed(error: Exception) -> typer.Exit:
-    """Tell what went wrong; raise what is returned."""
-    typer.echo(f"Error: {error}", err=True)
-    return typer.Exit(1)
 
 
 def kept_file(kind: str, identity: "JsonValue") -> Path:

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_superpixels.cli.exit_codes import ending_on_errors
+
 if TYPE_CHECKING:
     from napari_superpixels.nets.catalogue import ModelHeader
 
 models = typer.Typer(no_args_is_help=True, help="List and show models, install and export them.")
 
+_MODEL = "MODEL"
+_ModelArgument = Annotated[str, typer.Argument(metavar=_MODEL, help="Name of an installed model, or a model file.")]
 _FolderOption = Annotated[
     Path | None,
     typer.Option(
@@ -42,24 +46,18 @@ def list_models(folder: _FolderOption = None) -> None:
 
 @models.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of an installed model, or a model file.")],
+    name: _ModelArgument,
     folder: _FolderOption = None,
 ) -> None:
     """Show what a model is, what it was trained on and how good it is."""
     import hashlib
 
-    from napari_superpixels.errors import CheckpointError, ModelNotFoundError
     from napari_superpixels.nets.catalogue import find_model, read_header
 
-    try:
+    with ending_on_errors(_MODEL):
         path = find_model(name, folder)
         header = read_header(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except ModelNotFoundError as error:
-        raise typer.BadParameter(str(error), param_hint="MODEL") from None
-    except CheckpointError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
     typer.echo(f"{path.stem}: {header.card.title}".rstrip(": "))
     for title, text in _rows(header):
         typer.echo(f"{title + ':':14} {text}")
@@ -76,41 +74,32 @@ def import_model(
     overwrite: _OverwriteOption = False,
 ) -> None:
     """Copy a model to your own, so that it can be chosen by name, in the window too."""
-    from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.nets.library import install_model
 
     try:
-        target = install_model(path, name, folder=folder, overwrite=overwrite)
+        with ending_on_errors():
+            target = install_model(path, name, folder=folder, overwrite=overwrite)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--name") from None
-    except SuperpixelsError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
     typer.echo(f"{target.stem} can be chosen now; its file is {target}")
 
 
 @models.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of one of your own models.")],
+    name: Annotated[str, typer.Argument(metavar=_MODEL, help="Name of one of your own models.")],
     folder: _FolderOption = None,
 ) -> None:
     """Remove one of your own models."""
-    from napari_superpixels.errors import ModelNotFoundError, WriteError
     from napari_superpixels.nets.library import remove_model
 
-    try:
+    with ending_on_errors(_MODEL):
         path = remove_model(name, folder=folder)
-    except ModelNotFoundError as error:
-        raise typer.BadParameter(str(error), param_hint="MODEL") from None
-    except WriteError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
     typer.echo(f"Removed {path}")
 
 
 @models.command()
 def export(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of an installed model, or a model file.")],
+    name: _ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.onnx", help="File to write.")],
     folder: _FolderOption = None,
     overwrite: _OverwriteOption = False,
@@ -119,20 +108,14 @@ def export(
 
     Its input is "image", float32 of shape (N, C, H, W) in [0, 1]; its outputs are "flattened" and "boundary".
     """
-    from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
     from napari_superpixels.nets.catalogue import find_model
     from napari_superpixels.nets.checkpoint import load_model
     from napari_superpixels.nets.onnx_export import export_onnx
 
     if output.exists() and not overwrite:
         raise typer.BadParameter(f"{output} exists; name another file or add --overwrite.", param_hint="--output")
-    try:
+    with ending_on_errors(_MODEL):
         export_onnx(output, load_model(find_model(name, folder)))
-    except ModelNotFoundError as error:
-        raise typer.BadParameter(str(error), param_hint="MODEL") from None
-    except SuperpixelsError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
     typer.echo(f"Wrote {output}")
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.exit_codes import INTERRUPTED, ending_on_errors
 from napari_superpixels.cli.options import collect_parameters, with_parameters
-from napari_superpixels.errors import CancelledError, CheckpointError, ModelNotFoundError
+from napari_superpixels.errors import CancelledError
 from napari_superpixels.params import SegmentParams
 
 if TYPE_CHECKING:
@@ -99,13 +99,8 @@ def segment(
         items = plan_work(inputs, output, suffix=suffix, overlay=overlay, mask=mask)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    try:
+    with ending_on_errors():
         recipe = prepare(chosen, channel_axis=channel_axis, volume=volume, plane=plane, overwrite=overwrite)
-    except ModelNotFoundError as error:
-        raise typer.BadParameter(str(error), param_hint="--model") from None
-    except CheckpointError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
     with Reporter(recipe, len(items), as_json=as_json) as reporter:
         interrupted = _run(items, recipe, reporter)
     reporter.finish(interrupted=interrupted)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
 from napari_superpixels.cli.sources import (
     BsdsOption,
     CocoOption,
@@ -100,8 +100,7 @@ def targets(
             partial=partial,
         )
     except ReadError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise failed(error) from None
 
     from napari_superpixels.engine.target_growth import TargetConfig
     from napari_superpixels.engine.target_runs import run_targets
@@ -127,8 +126,7 @@ def targets(
         if report and not interrupted:
             write_report(output / _REPORT, source, config, results)
     except SuperpixelsError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise failed(error) from None
     if as_json:
         typer.echo(json.dumps({**summarise(source, config, results), "interrupted": interrupted}, indent=2))
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED
+from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
 from napari_superpixels.cli.sources import (
     BsdsOption,
     CocoOption,
@@ -142,8 +142,7 @@ def train(
         typer.echo(f"Interrupted. Go on with: napari-superpixels train -o {output} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except (SuperpixelsError, ValueError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise failed(error) from None
     if is_first_process():
         why = "" if result.reason == "complete" else " The validation stopped getting better."
         typer.echo(f"Done after {result.step} steps.{why} The best model is {result.best}")
