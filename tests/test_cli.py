@@ -12,29 +12,17 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 from skimage.measure import label
-from typer.testing import CliRunner, Result
 
 from napari_superpixels import __version__
 from napari_superpixels.assets import resource_path
-from napari_superpixels.cli import app
 from napari_superpixels.data.images import read_image
 from napari_superpixels.data.label_files import read_metadata
 from napari_superpixels.engine import batch
 from napari_superpixels.params import SegmentParams
 
+from .command_line import run, words
+
 QUICK = ["--model", "None", "--n-segments", "6"]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    return result
-
-
-def words(text: str) -> str:
-    """Return a text without the frames and line breaks of a terminal."""
-    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -10,24 +11,14 @@ import numpy as np
 import platformdirs
 import pytest
 from scipy.io import savemat
-from typer.testing import CliRunner, Result
 
-from napari_superpixels.cli import app
 from napari_superpixels.evaluation import methods, rivals, runs, speed
 
+from .command_line import run as run_command
+from .command_line import words
+
+run = partial(run_command, "benchmark")
 QUICK = ["--methods", "raw,slic-20", "--n-segments", "20,40"]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    return result
-
-
-def words(text: str) -> str:
-    """Return a text without the frames and line breaks of a terminal."""
-    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from napari_superpixels.engine.api import segment
 from napari_superpixels.evaluation import runs
 from napari_superpixels.params import SegmentParams
 
-from .test_cli import run, words
+from .command_line import run, words
 
 QUICK = ["--model", "None", "--n-segments", "6,12"]
 BLOCKS = np.kron(np.arange(12).reshape(3, 4), np.ones((20, 20), int))

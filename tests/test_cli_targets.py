@@ -1,30 +1,21 @@
 """``napari-superpixels targets``, as a user types it."""
 
 import json
-import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
-from napari_superpixels.cli import app
 from napari_superpixels.data.target_files import read_record
 from napari_superpixels.engine import target_runs
 
+from .command_line import run as run_command
+from .command_line import words
 
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["targets", *(str(argument) for argument in arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    return result
-
-
-def words(text: str) -> str:
-    """Return a text without the frames and line breaks of a terminal."""
-    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
+run = partial(run_command, "targets")
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -14,27 +15,17 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
-from typer.testing import CliRunner, Result
 
-from napari_superpixels.cli import app
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE
 from napari_superpixels.nets.registry import PRESETS
 
+from .command_line import run as run_command
+from .command_line import words
+
+run = partial(run_command, width=200)
 TINY = ["--network", "can24-d7", "--steps", "2", "--epoch-steps", "1", "--batch-size", "1", "--crop-size", "16"]
 TINY += ["--n-segments", "10", "--device", "cpu"]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    return result
-
-
-def words(text: str) -> str:
-    """Return a text without the frames and line breaks of a terminal."""
-    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
 
 
 @pytest.fixture(autouse=True)
