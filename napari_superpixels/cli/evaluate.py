@@ -1,6 +1,7 @@
 """``napari-superpixels evaluate``."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,17 +10,7 @@ import typer
 from napari_superpixels.cli.exit_codes import ending_on_errors, failed
 from napari_superpixels.cli.measuring import Measured, measure_source, report
 from napari_superpixels.cli.options import collect_parameters, with_parameters
-from napari_superpixels.cli.sources import (
-    DATA_SET_PANEL,
-    BsdsOption,
-    CocoOption,
-    ImagesOption,
-    LabelEndingOption,
-    LabelsOption,
-    MasksOption,
-    PartialOption,
-    open_source,
-)
+from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
@@ -35,7 +26,9 @@ _COUNT = SegmentParams.model_fields["n_segments"]
 
 
 @with_parameters
+@with_data_set(split="val")
 def evaluate(
+    *,
     files: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -59,22 +52,7 @@ def evaluate(
             rich_help_panel=_FILES,
         ),
     ] = None,
-    bsds: BsdsOption = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Split of --bsds: train, val or test.",
-            show_default="val",
-            rich_help_panel=DATA_SET_PANEL,
-        ),
-    ] = None,
-    coco: CocoOption = None,
-    images: ImagesOption = None,
-    labels: LabelsOption = None,
-    masks: MasksOption = None,
-    label_ending: LabelEndingOption = None,
-    partial: PartialOption = False,
+    data: DataSetOptions,
     n_segments: Annotated[
         str | None,
         typer.Option(
@@ -131,9 +109,8 @@ def evaluate(
     interrupted.
     """
     _check_outputs(plot, csv, json_file)
-    options = {"bsds": bsds, "coco": coco, "images": images, "labels": labels, "superpixels": superpixels}
     if files:
-        _check_files(files, options)
+        _check_files(files, {**asdict(data), "superpixels": superpixels})
         measured = _measure_files(files, image, volume, tolerance)
     else:
         if image is not None or volume:
@@ -141,16 +118,7 @@ def evaluate(
         chosen = collect_parameters(params, parameters)
         numbers = _numbers(n_segments, chosen)
         with ending_on_errors():
-            source = open_source(
-                bsds=bsds,
-                split=(split or "val") if bsds else split,
-                coco=coco,
-                masks=masks,
-                images=images,
-                labels=labels,
-                label_ending=label_ending,
-                partial=partial,
-            )
+            source = data.open()
             methods = _choose_methods(source, superpixels, chosen, rivals)
         measured = measure_source(source, methods, [None] if superpixels else numbers, tolerance, workers)
     report(measured, csv=csv, json_file=json_file, plot=plot)
@@ -178,7 +146,8 @@ def _check_files(files: list[Path], options: Mapping[str, object]) -> None:
         )
     given = [name for name, value in options.items() if value]
     if given:
-        raise typer.BadParameter(f"label images are measured as they are; leave out --{given[0]}, or the files.")
+        option = given[0].replace("_", "-")
+        raise typer.BadParameter(f"label images are measured as they are; leave out --{option}, or the files.")
 
 
 def _numbers(text: str | None, chosen: SegmentParams) -> list[int | None]:

@@ -1,9 +1,9 @@
-"""The fields of :class:`SegmentParams` as options of a command, and parameters from a file."""
+"""Options that several commands share, declared once; the fields of :class:`SegmentParams` and their file."""
 
 import difflib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -26,11 +26,18 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     declared = {p.name for p in own}
     fields = SegmentParams.model_fields.items()
-    generated = [_option(name, field) for name, field in fields if name not in declared]
-    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    command.__signature__ = signature.replace(parameters=[*own, *generated])  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in [*own, *generated]}
+    declare(command, [*own, *(_option(name, field) for name, field in fields if name not in declared)])
     return command
+
+
+def declare(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> None:
+    """Make typer see these parameters of a command in place of its own; all are given by name."""
+    by_name = [
+        p if p.kind is inspect.Parameter.VAR_KEYWORD else p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in parameters
+    ]
+    command.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in by_name}
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
@@ -87,21 +94,32 @@ def collect_parameters(file: Path | None, options: Mapping[str, str | None]) -> 
 
 def _from_file(file: Path) -> SegmentParams:
     where = "--params"
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read: {error.strerror or error}.", param_hint=where) from None
-    except ValueError as error:
-        raise typer.BadParameter(f"{file} is not valid JSON: {error}.", param_hint=where) from None
-    if not isinstance(values, dict):
-        raise typer.BadParameter(
-            f'{file} holds a JSON {type(values).__name__}; expected an object such as {{"n_segments": 400}}.',
-            param_hint=where,
-        )
+    values = read_object(file, where, '{"n_segments": 400}')
     try:
         return SegmentParams(**values)
     except ValidationError as error:
         raise typer.BadParameter(f"{file}: {_explain(error, repr)}", param_hint=where) from None
+
+
+def read_object(file: Path, option: str, example: str) -> dict[str, Any]:
+    """Return the JSON object that a file holds, which an option names.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the file cannot be read, or holds something else.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror or error}.", param_hint=option) from None
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is not valid JSON: {error}.", param_hint=option) from None
+    if not isinstance(values, dict):
+        raise typer.BadParameter(
+            f"{file} holds a JSON {type(values).__name__}; expected an object such as {example}.", param_hint=option
+        )
+    return values
 
 
 def _explain(error: ValidationError, show: Callable[[str], str]) -> str:

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
-from napari_superpixels.cli.sources import (
-    BsdsOption,
-    CocoOption,
-    ImagesOption,
-    LabelEndingOption,
-    LabelsOption,
-    MasksOption,
-    PartialOption,
-    SplitOption,
-    open_source,
-)
+from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.errors import ReadError, SuperpixelsError
 
 if TYPE_CHECKING:
@@ -29,16 +19,10 @@ _PANEL = "Superpixels"
 _REPORT = "report"
 
 
+@with_data_set(split="train")
 def targets(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for targets and report.")],
-    bsds: BsdsOption = None,
-    split: SplitOption = None,
-    coco: CocoOption = None,
-    images: ImagesOption = None,
-    labels: LabelsOption = None,
-    masks: MasksOption = None,
-    label_ending: LabelEndingOption = None,
-    partial: PartialOption = False,
+    data: DataSetOptions,
     n_segments: Annotated[
         int | None,
         typer.Option(min=1, help="Superpixels of each image.", show_default="400", rich_help_panel=_PANEL),
@@ -89,16 +73,7 @@ def targets(
     """
     _check_numbers(n_segments, superpixel_size, color_weight)
     try:
-        source = open_source(
-            bsds=bsds,
-            split=split,
-            coco=coco,
-            images=images,
-            labels=labels,
-            masks=masks,
-            label_ending=label_ending,
-            partial=partial,
-        )
+        source = data.open()
     except ReadError as error:
         raise failed(error) from None
 

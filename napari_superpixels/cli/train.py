@@ -1,21 +1,14 @@
 """``napari-superpixels train``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
-from napari_superpixels.cli.sources import (
-    BsdsOption,
-    CocoOption,
-    ImagesOption,
-    LabelEndingOption,
-    LabelsOption,
-    MasksOption,
-    PartialOption,
-    open_source,
-)
+from napari_superpixels.cli.options import read_object
+from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.errors import SuperpixelsError
 
@@ -26,7 +19,6 @@ if TYPE_CHECKING:
 _NETWORKS = ("can", "unet", "can-unet", "can24-d7", "can24", "can32")
 _NETWORK, _RECIPE, _MACHINE, _CHECK = "Network", "Recipe", "Computer", "Validation"
 _UNLIMITED_STEPS = 1_000_000
-_DATA_OPTIONS = ("bsds", "coco", "masks", "images", "labels", "label_ending", "partial")
 _RECIPE_OPTIONS = (
     "steps",
     "epoch_steps",
@@ -45,19 +37,15 @@ def _option(help_text: str, panel: str, **others: Any) -> Any:
     return typer.Option(help=help_text, rich_help_panel=panel, **others)
 
 
+@with_data_set(split=None)
 def train(
+    *,
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in DIR after its last epoch; needs no other option.")
     ] = False,
-    bsds: BsdsOption = None,
-    coco: CocoOption = None,
-    images: ImagesOption = None,
-    labels: LabelsOption = None,
-    masks: MasksOption = None,
-    label_ending: LabelEndingOption = None,
-    partial: PartialOption = False,
+    data: DataSetOptions,
     network: Annotated[
         str | None, _option(f"Shape of a new network: {', '.join(_NETWORKS)}.", _NETWORK, show_default="unet")
     ] = None,
@@ -122,7 +110,7 @@ def train(
     from napari_superpixels.nets.checkpoint import load_model
 
     try:
-        config = RunFolder(output).read_config() if resume else _new_config(context.params)
+        config = RunFolder(output).read_config() if resume else _new_config(context.params, data)
         source, validation = _open(config.data)
         with TrainingBar(is_shown=is_first_process()) as bar:
             result = train_network(
@@ -148,49 +136,29 @@ def train(
         typer.echo(f"Done after {result.step} steps.{why} The best model is {result.best}")
 
 
-def _new_config(options: dict[str, Any]) -> "RunConfig":
+def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
     """Return what a run is begun with, from the command's options by name."""
     minutes = options["minutes"]
     limits: dict[str, Any] = {}
     if minutes is not None:
         limits = {"time_limit": 60 * minutes, "steps": options["steps"] or _UNLIMITED_STEPS}
+    recipe = {} if options["recipe"] is None else read_object(options["recipe"], "--recipe", '{"batch_size": 6}')
     segments = _given(options, ("n_segments", "superpixel_size"))
     return _run_config(
         options["network"],
         {
-            "train": {**_read_recipe(options["recipe"]), **_given(options, _RECIPE_OPTIONS), **limits},
+            "train": {**recipe, **_given(options, _RECIPE_OPTIONS), **limits},
             "targets": segments,
             "validation": {**segments, "n_images": options["validation_images"]},
             "card": {"title": options["title"]},
-            "data": {**_given(options, _DATA_OPTIONS), "validation_share": options["validation_share"]},
+            "data": {**data.stored(), "validation_share": options["validation_share"]},
         },
     )
 
 
 def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return those of some options that were given, as JSON can hold them."""
-    return {name: _absolute(options[name]) for name in names if options[name] not in (None, [], ())}
-
-
-def _absolute(value: Any) -> Any:
-    """Return paths so that a resume from another folder finds them."""
-    if isinstance(value, list | tuple):
-        return [_absolute(each) for each in value]
-    return str(value.absolute()) if isinstance(value, Path) else value
-
-
-def _read_recipe(path: Path | None) -> dict[str, Any]:
-    import json
-
-    if path is None:
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="--recipe") from None
-    if not isinstance(values, dict):
-        raise typer.BadParameter(f"{path} holds no JSON object.", param_hint="--recipe")
-    return values
+    """Return those of some options that were given."""
+    return {name: options[name] for name in names if options[name] is not None}
 
 
 def _run_config(network: str | None, values: dict[str, Any]) -> "RunConfig":
@@ -210,17 +178,8 @@ def _run_config(network: str | None, values: dict[str, Any]) -> "RunConfig":
 
 def _open(data: dict[str, Any]) -> "tuple[DataSource, DataSource | float]":
     """Open the images to learn from, and those to validate on or their share."""
-    paths = {name: Path(data[name]) if name in data else None for name in ("bsds", "coco", "masks", "images")}
-    root = paths["bsds"]
-    source = open_source(
-        bsds=root,
-        coco=paths["coco"],
-        masks=paths["masks"],
-        images=paths["images"],
-        labels=[Path(path) for path in data.get("labels", [])],
-        label_ending=data.get("label_ending"),
-        partial=data.get("partial", False),
-    )
-    if root is not None and (root / "images" / "val").is_dir():
-        return source, open_source(bsds=root, split="val")
+    options = DataSetOptions.from_stored(data)
+    source = options.open()
+    if options.bsds is not None and (options.bsds / "images" / "val").is_dir():
+        return source, replace(options, split="val").open()
     return source, float(data["validation_share"])
