@@ -2,11 +2,12 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.measuring import OutputFiles, kept_file, measure_source, print_table, write_results
 from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
@@ -83,7 +84,7 @@ def benchmark(
         return
     if speed == (bsds is not None):
         raise typer.BadParameter("give either --bsds DIR, to measure quality, or --speed.")
-    files = _Files(plot, csv, json_file)
+    files = OutputFiles(plot, csv, json_file)
     files.check()
     keys = None if methods is None else [key.strip() for key in methods.split(",")]
     try:
@@ -97,22 +98,6 @@ def benchmark(
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is measured is kept; the same command goes on from there.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-
-
-class _Files(NamedTuple):
-    """What to write."""
-
-    plot: Path | None
-    csv: Path | None
-    json: Path | None
-
-    def check(self) -> None:
-        """Refuse what cannot be written, before hours are spent."""
-        if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png"):
-            raise typer.BadParameter(f"{self.plot} does not end with .svg or .png.", param_hint="--plot")
-        for name, path in self._asdict().items():
-            if path is not None and path.is_dir():
-                raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=f"--{name}")
 
 
 def _numbers(text: str, option: str) -> list[int]:
@@ -145,13 +130,12 @@ def _run_quality(
     keys: list[str] | None,
     numbers: list[int],
     tolerance: int,
-    files: _Files,
+    files: OutputFiles,
 ) -> None:
-    from napari_superpixels.cli.measuring import measure_source
     from napari_superpixels.data.sources import bsds_source
     from napari_superpixels.evaluation.methods import load_methods
     from napari_superpixels.evaluation.results import summarize
-    from napari_superpixels.evaluation.tables import ordered, summary_table, write_csv, write_json
+    from napari_superpixels.evaluation.tables import ordered, summary_table
 
     source = bsds_source(bsds, split)
     source = source.subset([item.name for item in source][:n_images])
@@ -165,39 +149,28 @@ def _run_quality(
     rows = ordered(measured.results)
     summaries = summarize(rows)
     _print(summary_table(sorted(summaries, key=lambda summary: summary.n_segments or 0), _TABLE))
-    if files.csv is not None:
-        write_csv(files.csv, rows, measured.methods)
-    if files.json is not None:
-        write_json(files.json, rows, measured.methods, {**measured.data, "n_images": len(source)})
-    plots = [] if files.plot is None else _draw(files.plot, summaries)
-    for path in (files.csv, files.json, *plots):
-        if path is not None:
-            typer.echo(f"Wrote {path}", err=True)
+    plots = [] if files.plot is None else _figures(files.plot, summaries)
+    write_results(measured, rows, files, plots)
 
 
-def _draw(path: Path, summaries: "Sequence[Summary]") -> list[Path]:
-    """Draw the rivals beside our method with and without network; our ablations in a figure of their own."""
+def _figures(path: Path, summaries: "Sequence[Summary]") -> list[tuple[Path, "Sequence[Summary]"]]:
+    """Return the rivals beside our method with and without network; our ablations for a figure of their own."""
     from napari_superpixels.evaluation.ablations import ABLATIONS
-    from napari_superpixels.evaluation.figures import draw_curves
 
     own = {ablation.title for ablation in ABLATIONS}
     first = {ablation.title for ablation in ABLATIONS[:2]}
     against_rivals = [summary for summary in summaries if summary.method in first or summary.method not in own]
     among_own = [summary for summary in summaries if summary.method in own]
-    figures = {path: against_rivals, path.with_stem(f"{path.stem}-ablations"): among_own}
     if {summary.method for summary in among_own} <= first:
-        figures = {path: against_rivals}
-    elif len(among_own) == len(summaries):
-        figures = {path: among_own}
-    for file, shown in figures.items():
-        draw_curves(file, shown)
-    return list(figures)
+        return [(path, against_rivals)]
+    if len(among_own) == len(summaries):
+        return [(path, among_own)]
+    return [(path, against_rivals), (path.with_stem(f"{path.stem}-ablations"), among_own)]
 
 
 def _run_speed(
-    keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, model: str, files: _Files
+    keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, model: str, files: OutputFiles
 ) -> None:
-    from napari_superpixels.cli.measuring import kept_file
     from napari_superpixels.cli.progress import StepBar
     from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_memory, measure_speed, usable_cores
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
@@ -238,7 +211,7 @@ def _run_speed(
     store.remove()
 
 
-def _report_speed(timings: "list[Timing]", files: _Files) -> None:
+def _report_speed(timings: "list[Timing]", files: OutputFiles) -> None:
     from napari_superpixels.evaluation.speed_report import (
         draw_speed,
         memory_table,
@@ -262,8 +235,6 @@ def _report_speed(timings: "list[Timing]", files: _Files) -> None:
 def _print(table: "Table") -> None:
     """Print a table as Markdown, to be read or put into a document."""
     from rich.box import MARKDOWN
-
-    from napari_superpixels.cli.measuring import print_table
 
     table.box = MARKDOWN
     print_table(table)

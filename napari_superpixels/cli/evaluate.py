@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli.exit_codes import ending_on_errors, failed
-from napari_superpixels.cli.measuring import Measured, measure_source, report
+from napari_superpixels.cli.measuring import Measured, OutputFiles, measure_source, report
 from napari_superpixels.cli.options import collect_parameters, with_parameters
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.errors import SuperpixelsError
@@ -66,7 +66,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME,NAME,...|all",
-            help="Measure other methods too, at the same numbers of superpixels; 'benchmark --help' names them.",
+            help="Measure other methods too, at the same numbers of superpixels; see 'benchmark --methods list'.",
         ),
     ] = None,
     tolerance: Annotated[
@@ -108,7 +108,8 @@ def evaluate(
     Exit status: 0 if all is well, 1 if an image failed (no file is written then), 2 for a wrong command, 130 if
     interrupted.
     """
-    _check_outputs(plot, csv, json_file)
+    outputs = OutputFiles(plot, csv, json_file)
+    outputs.check()
     if files:
         _check_files(files, {**asdict(data), "superpixels": superpixels})
         measured = _measure_files(files, image, volume, tolerance)
@@ -121,15 +122,8 @@ def evaluate(
             source = data.open()
             methods = _choose_methods(source, superpixels, chosen, rivals)
         measured = measure_source(source, methods, [None] if superpixels else numbers, tolerance, workers)
-    report(measured, csv=csv, json_file=json_file, plot=plot)
-
-
-def _check_outputs(plot: Path | None, *others: Path | None) -> None:
-    if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
-        raise typer.BadParameter(f"{plot} does not end with .svg or .png.", param_hint="--plot")
-    for path in (plot, *others):
-        if path is not None and path.is_dir():
-            raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint="--plot, --csv or --json")
+    with ending_on_errors():
+        report(measured, outputs)
 
 
 def _check_files(files: list[Path], options: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -18,10 +18,32 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from napari_superpixels.data.sources import DataSource
-    from napari_superpixels.evaluation.results import Result, ResultStore
+    from napari_superpixels.evaluation.results import Result, ResultStore, Summary
     from napari_superpixels.evaluation.runs import Method
 
 _WIDEST = 10_000
+
+
+class OutputFiles(NamedTuple):
+    """What to write; None is not wanted."""
+
+    plot: Path | None
+    csv: Path | None
+    json: Path | None
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before hours are spent.
+
+        Raises
+        ------
+        typer.BadParameter
+            If a file is a folder, or a figure of another kind.
+        """
+        if self.plot is not None and self.plot.suffix.lower() not in (".svg", ".png"):
+            raise typer.BadParameter(f"{self.plot} does not end with .svg or .png.", param_hint="--plot")
+        for name, path in self._asdict().items():
+            if path is not None and path.is_dir():
+                raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=f"--{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,37 +132,67 @@ def _open_store(source: "DataSource", methods: "Sequence[Method]", tolerance: in
         return None
 
 
-def report(measured: Measured, *, csv: Path | None, json_file: Path | None, plot: Path | None) -> None:
+def report(measured: Measured, files: OutputFiles) -> None:
     """Print the means, and write the files that are wanted.
 
     Raises
     ------
-    typer.Exit
+    WriteError
         If a file cannot be written.
     """
     from napari_superpixels.evaluation.results import summarize
-    from napari_superpixels.evaluation.tables import measure_table, ordered, summary_table, write_csv, write_json
+    from napari_superpixels.evaluation.tables import measure_table, ordered, summary_table
 
     rows, methods = ordered(measured.results), measured.methods
     summaries = summarize(rows)
-    n_images = len({row.case for row in rows})
+    n_images = _n_images(rows)
     images = "1 image" if n_images == 1 else f"{n_images} images"
     typer.echo(f"{', '.join(methods)}: {images}, tolerance {measured.data['tolerance']} px")
     print_table(measure_table(summaries) if len(methods) == 1 else summary_table(summaries))
-    try:
-        if csv is not None:
-            write_csv(csv, rows, methods)
-        if json_file is not None:
-            write_json(json_file, rows, methods, {**measured.data, "n_images": n_images})
-        if plot is not None:
-            from napari_superpixels.evaluation.figures import draw_curves
+    write_results(measured, rows, files, [] if files.plot is None else [(files.plot, summaries)])
 
-            draw_curves(plot, summaries)
-    except WriteError as error:
-        raise failed(error) from None
-    for path in (csv, json_file, plot):
-        if path is not None:
-            typer.echo(f"Wrote {path}", err=True)
+
+def write_results(
+    measured: Measured,
+    rows: "Sequence[Result]",
+    files: OutputFiles,
+    plots: "Sequence[tuple[Path, Sequence[Summary]]]",
+) -> None:
+    """Write the files that are wanted, and tell.
+
+    Parameters
+    ----------
+    measured : Measured
+        What was measured.
+    rows : sequence of Result
+        Its results in order.
+    files : OutputFiles
+        Files for tables.
+    plots : sequence of (pathlib.Path, sequence of Summary)
+        Each figure's file, and the means that it shows.
+
+    Raises
+    ------
+    WriteError
+        If a file cannot be written.
+    """
+    from napari_superpixels.evaluation.tables import write_csv, write_json
+
+    if files.csv is not None:
+        write_csv(files.csv, rows, measured.methods)
+    if files.json is not None:
+        write_json(files.json, rows, measured.methods, {**measured.data, "n_images": _n_images(rows)})
+    for path, summaries in plots:
+        from napari_superpixels.evaluation.figures import draw_curves
+
+        draw_curves(path, summaries)
+    for written in (files.csv, files.json, *(path for path, _ in plots)):
+        if written is not None:
+            typer.echo(f"Wrote {written}", err=True)
+
+
+def _n_images(rows: "Sequence[Result]") -> int:
+    return len({row.case for row in rows})
 
 
 def print_table(table: "Table") -> None:
