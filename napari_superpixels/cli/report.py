@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
 from napari_superpixels import __version__
+from napari_superpixels.cli.progress import CountBar, plain_console
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.batch import ItemResult, Recipe
     from napari_superpixels.engine.worklist import WorkItem
 
 
-class Reporter:
+class Reporter(CountBar):
     """Prints results as they come and a summary at the end.
 
     Parameters
@@ -32,39 +32,27 @@ class Reporter:
     """
 
     def __init__(self, recipe: "Recipe", n_items: int, *, as_json: bool) -> None:
+        super().__init__("Segmenting", n_items, TextColumn("{task.fields[doing]}", markup=False), doing="")
         self._recipe = recipe
         self._n_items = n_items
         self._as_json = as_json
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-        out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        out = plain_console(stderr=as_json)
         # On one terminal, lines must go through the bar's console to appear above the bar.
-        self._out = self._err if out.is_terminal and self._err.is_terminal else out
+        self._out = self.console if out.is_terminal and self.console.is_terminal else out
         self._results: list[ItemResult] = []
         self._lock = threading.Lock()
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[doing]}", markup=False),
-            console=self._err,
-            transient=True,
-            disable=not self._err.is_terminal,
-        )
-        self._task = self._bar.add_task("Segmenting", total=n_items, doing="")
 
     def __enter__(self) -> Self:
         """Show the bar; send warnings through the console."""
         self._show_warning, warnings.showwarning = warnings.showwarning, self._warn
         logging.getLogger("tifffile").addHandler(logging.NullHandler())
-        self._bar.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        super().__exit__(kind, error, trace)
         warnings.showwarning = self._show_warning
 
     @property
@@ -76,23 +64,23 @@ class Reporter:
         """Move the bar; called from the thread that works."""
         with self._lock:
             doing = f"{item.source.name}: {text[:1].lower()}{text[1:]}"
-            self._bar.update(self._task, completed=len(self._results) + share, doing=doing)
+            self.bar.update(self.task, completed=len(self._results) + share, doing=doing)
 
     def on_result(self, result: "ItemResult") -> None:
         """Say what became of a file."""
         with self._lock:
             self._results.append(result)
-            self._bar.update(self._task, completed=len(self._results), doing="")
+            self.bar.update(self.task, completed=len(self._results), doing="")
         count = f"[{len(self._results)}/{self._n_items}] " if self._n_items > 1 else ""
         source = result.item.source
         if result.status == "failed":
-            self._err.print(f"{count}{source}: failed: {result.error}")
+            self.console.print(f"{count}{source}: failed: {result.error}")
         elif result.status == "skipped":
             self._out.print(f"{count}{source}: skipped, {result.item.target} is up to date")
         else:
             self._out.print(f"{count}{source} -> {result.item.target}: {describe(result)}")
         for note in result.notes:
-            self._err.print(f"  note: {note}")
+            self.console.print(f"  note: {note}")
 
     def finish(self, *, interrupted: bool) -> None:
         """Print the summary."""
@@ -106,12 +94,12 @@ class Reporter:
                 words.append(f"{rest} not done")
             self._out.print(", ".join(words))
         if interrupted:
-            self._err.print("Interrupted. What is done stays; the same command goes on from there.")
+            self.console.print("Interrupted. What is done stays; the same command goes on from there.")
         if counts["failed"] and self._n_items > 1:
-            self._err.print("Failed:")
+            self.console.print("Failed:")
             for result in self._results:
                 if result.status == "failed":
-                    self._err.print(f"  {result.item.source}: {result.error}")
+                    self.console.print(f"  {result.item.source}: {result.error}")
 
     def _document(self, counts: dict[str, int], interrupted: bool) -> dict[str, Any]:
         recipe = self._recipe
@@ -126,7 +114,7 @@ class Reporter:
         }
 
     def _warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
-        self._err.print(f"  note: {message}")
+        self.console.print(f"  note: {message}")
 
 
 def describe(result: "ItemResult") -> str:

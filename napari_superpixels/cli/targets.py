@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -77,6 +76,7 @@ def targets(
     except ReadError as error:
         raise failed(error) from None
 
+    from napari_superpixels.cli.targets_bar import TargetsBar
     from napari_superpixels.engine.target_growth import TargetConfig
     from napari_superpixels.engine.target_runs import run_targets
     from napari_superpixels.evaluation.dataset_report import summarise, write_report
@@ -91,7 +91,7 @@ def targets(
     interrupted = False
     results: list[TargetResult] = []
     try:
-        with _TargetsBar(len(source), source.notes, as_json=as_json) as bar:
+        with TargetsBar(len(source), source.notes, as_json=as_json) as bar:
             try:
                 for result in run_targets(source, output, config, workers=workers, overwrite=overwrite):
                     results.append(result)
@@ -117,60 +117,3 @@ def _check_numbers(n_segments: int | None, superpixel_size: float | None, color_
             raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
     if n_segments is not None and superpixel_size is not None:
         raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
-
-
-class _TargetsBar:
-    """Progress and failures: a bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, n_images: int, notes: tuple[str, ...], *, as_json: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._n_images = n_images
-        self._counts: Counter[str] = Counter()
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-        self._out = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False, emoji=False)
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._err,
-            transient=True,
-            disable=not self._err.is_terminal,
-        )
-        self._task = self._bar.add_task("Targets", total=n_images)
-        for note in notes:
-            self._err.print(f"note: {note}")
-
-    def __enter__(self) -> Self:
-        """Show the bar."""
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-
-    def on_result(self, result: "TargetResult") -> None:
-        """Move the bar, and say what went wrong or is special."""
-        self._counts[result.status] += 1
-        self._bar.update(self._task, completed=self._counts.total())
-        if result.status == "failed":
-            self._err.print(f"{result.name}: failed: {result.error}")
-        for note in (result.record or {}).get("notes", ()) if result.status == "done" else ():
-            self._err.print(f"{result.name}: note: {note}")
-
-    def finish(self, results: "list[TargetResult]", output: Path, *, interrupted: bool) -> None:
-        """Print the summary."""
-        words = [f"{self._counts[status]} {status}" for status in ("done", "skipped", "failed") if self._counts[status]]
-        if rest := self._n_images - self._counts.total():
-            words.append(f"{rest} not done")
-        made = [n for result in results if result.record is not None for n in result.record["n_superpixels"]]
-        if made:
-            low, high = min(made), max(made)
-            each = f"{low}" if low == high else f"{low} to {high}"
-            words.append(f"{each} superpixels for each of {len(made)} annotations")
-        self._out.print(f"{output}: {', '.join(words)}")
-        if interrupted:
-            self._err.print("Interrupted. What is done stays; the same command goes on from there.")
