@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningConfig
+from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningConfig, FlatteningNetwork
 
 
 class CANConfig(FlatteningConfig):
@@ -37,7 +37,7 @@ class CANConfig(FlatteningConfig):
         return sum(self.dilations)
 
 
-class CAN(nn.Module):
+class CAN(FlatteningNetwork):
     """Context aggregation network at full resolution, for any height and width.
 
     Each 3x3 convolution has no bias and is followed by :class:`AdaptiveNorm` and a leaky rectifier; a 1x1 convolution
@@ -51,45 +51,30 @@ class CAN(nn.Module):
     ----------
     config : CANConfig
         Depth, width and outputs.
+    folded : bool
+        Whether convolutions have biases in place of normalisations: the form for inference.
     """
 
-    def __init__(self, config: CANConfig) -> None:
+    def __init__(self, config: CANConfig, *, folded: bool = False) -> None:
         super().__init__()
         self.config = config
         inputs = (config.in_channels,) + (config.width,) * (len(config.dilations) - 1)
         self.convs = nn.ModuleList(
-            nn.Conv2d(channels, config.width, 3, padding=dilation, dilation=dilation, bias=False)
+            nn.Conv2d(channels, config.width, 3, padding=dilation, dilation=dilation, bias=folded)
             for channels, dilation in zip(inputs, config.dilations, strict=True)
         )
-        self.norms = nn.ModuleList(AdaptiveNorm(config.width) for _ in config.dilations)
+        self.norms = nn.ModuleList(nn.Identity() if folded else AdaptiveNorm(config.width) for _ in config.dilations)
         self.activation = nn.LeakyReLU(config.negative_slope, inplace=True)
         self.head = nn.Conv2d(config.width, config.total_channels, 1)
         self._init_identity()
 
     @property
-    def layers(self) -> list[tuple[nn.Conv2d, AdaptiveNorm]]:
+    def layers(self) -> list[tuple[nn.Conv2d, nn.Module]]:
         """Each 3x3 convolution with its normalisation, from the input on."""
-        convs, norms = cast("list[nn.Conv2d]", self.convs), cast("list[AdaptiveNorm]", self.norms)
-        return list(zip(convs, norms, strict=True))
-
-    @property
-    def parameter_count(self) -> int:
-        """Number of learned values."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return list(zip(cast("list[nn.Conv2d]", self.convs), self.norms, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Flatten a batch.
-
-        Parameters
-        ----------
-        x : Tensor
-            Float images of shape (N, in_channels, H, W) in [0, 1].
-
-        Returns
-        -------
-        Tensor
-            Shape (N, total_channels, H, W): the flattened image, not clipped, then the boundary logit if there is one.
-        """
+        """Flatten a batch, as every network does."""
         for conv, norm in self.layers:
             x = self.activation(norm(conv(x)))  # (N, width, H, W)
         out: Tensor = self.head(x)  # (N, total_channels, H, W)

@@ -14,7 +14,7 @@ from napari_superpixels import __version__
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.files import replacing
 from napari_superpixels.nets.catalogue import HEADER_KEY, ModelCard, ModelHeader, find_model, read_header
-from napari_superpixels.nets.folding import FoldedNetwork, fold
+from napari_superpixels.nets.folding import fold
 from napari_superpixels.nets.registry import (
     ARCHITECTURES,
     Network,
@@ -36,7 +36,7 @@ class Model:
     """Shape of the network."""
     network: Network
     """The network as it was trained, in evaluation mode on the CPU; copy it to train it further."""
-    folded: FoldedNetwork
+    folded: Network
     """The same network as plain convolutions, for inference."""
     card: ModelCard
     """Description of the model."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from napari_superpixels.nets.checkpoint import Model
-from napari_superpixels.nets.folding import FoldedNetwork
+from napari_superpixels.nets.registry import Network
 
 
 class DeviceFallbackWarning(UserWarning):
@@ -57,7 +57,7 @@ def full_precision() -> Iterator[None]:
         yield
 
 
-def network_on(model: Model, device: str) -> FoldedNetwork:
+def network_on(model: Model, device: str) -> Network:
     """Return the model's folded network on a device, in float32.
 
     Half precision is not offered: on BSDS500 images a float16 network (largest difference 0.002) left 88 % of the

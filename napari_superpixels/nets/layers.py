@@ -1,4 +1,4 @@
-"""What the networks have in common: their description and the adaptive normalisation."""
+"""What the networks have in common: their description, their shape from outside and the adaptive normalisation."""
 
 from abc import abstractmethod
 from typing import Annotated, Literal, Self
@@ -51,6 +51,38 @@ class FlatteningConfig(BaseModel):
     def stride(self) -> int:
         """Pixels that the coarsest feature maps step by; equal parts of an image must start at multiples of it."""
         return 1
+
+
+class FlatteningNetwork(nn.Module):
+    """A network that flattens an image; in training with normalisations, or folded: plain convolutions with biases."""
+
+    head: nn.Conv2d
+    """The 1x1 convolution that makes the output."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> list[tuple[nn.Conv2d, nn.Module]]:
+        """Each 3x3 convolution with its normalisation, which is the identity in a folded network, from the input on."""
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of learned values."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Flatten a batch.
+
+        Parameters
+        ----------
+        x : Tensor
+            Float images of shape (N, in_channels, H, W) in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            Shape (N, total_channels, H, W): the flattened image, not clipped, then the boundary logit if there is one.
+        """
 
 
 class AdaptiveNorm(nn.Module):

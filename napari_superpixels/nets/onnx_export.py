@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from napari_superpixels import __version__
 from napari_superpixels.errors import MissingPackageError
 from napari_superpixels.files import replacing
+from napari_superpixels.nets.can import CAN
 from napari_superpixels.nets.checkpoint import Model
-from napari_superpixels.nets.folding import FoldedCAN
 from napari_superpixels.nets.unet import ConvLayer, UNet
 
 #: Version of the ONNX operators that are used.
@@ -45,7 +45,7 @@ def export_onnx(path: str | Path, model: Model) -> None:
         raise MissingPackageError("The export needs the package onnx; install it with: pip install onnx") from error
 
     graph = _Graph()
-    output = _add_can(graph, model.folded) if isinstance(model.folded, FoldedCAN) else _add_unet(graph, model.folded)
+    output = _add_can(graph, model.folded) if isinstance(model.folded, CAN) else _add_unet(graph, model.folded)
     channels = model.config.out_channels
     outputs = {"flattened": channels}
     flattened = graph.channels(output, 0, channels) if model.config.boundary_head else output
@@ -112,9 +112,9 @@ def _array(values: Tensor | None) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(values.detach().cpu().numpy())
 
 
-def _add_can(graph: _Graph, network: FoldedCAN) -> str:
+def _add_can(graph: _Graph, network: CAN) -> str:
     x = "image"
-    for conv in network.layers:
+    for conv, _ in network.layers:
         x = graph.conv(x, conv, network.config.negative_slope)
     return graph.conv(x, network.head)
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_superpixels.nets.can import CAN
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.devices import choose_device, full_precision, is_out_of_memory, network_on, warn_fallback
-from napari_superpixels.nets.folding import FoldedCAN
 from napari_superpixels.nets.layers import FlatteningConfig
 from napari_superpixels.nets.tiling import Output, plan_tiles, run_tiles, run_tiles_on_cores
 
@@ -143,7 +143,7 @@ def _predict_on_cpu(model: Model, pixels: Tensor, tile: int | None, out: Output)
     else:
         columns = max(math.ceil(width / _CPU_TILE_WIDTH), min(n_threads, width // _SMALLEST_TILE), 1)
         rows = max(min(math.ceil(n_threads / columns), height // _SMALLEST_TILE), 1)
-        if not isinstance(model.folded, FoldedCAN):
+        if not isinstance(model.folded, CAN):
             rows = max(rows, math.ceil(height / _CPU_TILE_HEIGHT))
         tiles = plan_tiles((height, width), math.ceil(height / rows), math.ceil(width / columns), stride)
     n_threads = min(n_threads, len(tiles))

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_superpixels.nets.folding import FoldedCAN
+from napari_superpixels.nets.can import CAN
 
 #: Pixels of a band; 24 maps of as many in float32 take 3 MB.
 _BAND_PIXELS = 32768
 
 
-def stream(network: FoldedCAN, image: Tensor) -> Iterator[Tensor]:
+def stream(network: CAN, image: Tensor) -> Iterator[Tensor]:
     """Run a folded network over one image, band by band; equal to ``network(image)`` up to rounding.
 
     Parameters
     ----------
-    network : FoldedCAN
-        Network on the CPU, in float32.
+    network : CAN
+        Folded network on the CPU, in float32.
     image : Tensor
         Float32, shape (1, in_channels, H, W).
 
@@ -36,7 +36,7 @@ def stream(network: FoldedCAN, image: Tensor) -> Iterator[Tensor]:
     band = max(1, min(height, _BAND_PIXELS // width))
     bands: Iterator[Tensor] = (image[:, :, top : top + band] for top in range(0, height, band))
     slope = 1.0  # the image itself is not rectified
-    for conv in network.layers:
+    for conv, _ in network.layers:
         bands = _convolve(conv, slope, bands, height, band)
         slope = network.config.negative_slope
     for maps in bands:  # (1, width, rows, W)

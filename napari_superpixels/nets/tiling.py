@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from napari_superpixels.errors import CancelledError
-from napari_superpixels.nets.folding import FoldedCAN, FoldedNetwork
+from napari_superpixels.nets.can import CAN
 from napari_superpixels.nets.layers import FlatteningConfig
+from napari_superpixels.nets.registry import Network
 from napari_superpixels.nets.streaming import stream
 
 #: Pixels up to which the CPU runs all layers of a CAN on a whole tile, in about 0.1 s; beyond, it streams bands.
@@ -96,13 +97,13 @@ class Output:
             self._progress(self._reported / (self.flattened.shape[0] * self.flattened.shape[1]))
 
 
-def run_tiles(network: FoldedNetwork, image: Tensor, tiles: list[Tile], out: Output, *, device: str = "cpu") -> None:
+def run_tiles(network: Network, image: Tensor, tiles: list[Tile], out: Output, *, device: str = "cpu") -> None:
     """Run a network on each tile in turn; a tile's operations use all cores, or the GPU.
 
     Parameters
     ----------
-    network : FoldedCAN or UNet
-        Network on `device`.
+    network : CAN or UNet
+        Folded network on `device`.
     image : Tensor
         Float32, shape (1, in_channels, H, W), on the CPU.
     tiles : list of Tile
@@ -124,7 +125,7 @@ def run_tiles(network: FoldedNetwork, image: Tensor, tiles: list[Tile], out: Out
             out.poll()
 
 
-def run_tiles_on_cores(network: FoldedNetwork, image: Tensor, tiles: list[Tile], out: Output, n_threads: int) -> None:
+def run_tiles_on_cores(network: Network, image: Tensor, tiles: list[Tile], out: Output, n_threads: int) -> None:
     """Run a network on several tiles at once, each on one core of the CPU.
 
     Operations that share their work between cores wait for the slowest core each; with short operations on a busy
@@ -133,8 +134,8 @@ def run_tiles_on_cores(network: FoldedNetwork, image: Tensor, tiles: list[Tile],
 
     Parameters
     ----------
-    network : FoldedCAN or UNet
-        Network on the CPU.
+    network : CAN or UNet
+        Folded network on the CPU.
     image : Tensor
         Float32, shape (1, in_channels, H, W).
     tiles : list of Tile
@@ -181,7 +182,7 @@ def run_tiles_on_cores(network: FoldedNetwork, image: Tensor, tiles: list[Tile],
 
 
 @torch.inference_mode()
-def _run_tile(network: FoldedNetwork, image: Tensor, tile: Tile, device: str) -> Iterator[tuple[Tensor, int]]:
+def _run_tile(network: Network, image: Tensor, tile: Tile, device: str) -> Iterator[tuple[Tensor, int]]:
     """Yield the tile's output (1, total_channels, h, w) from the top in one or more bands, each with its first row.
 
     The decorator leaves inference mode at every yield; a `with` would hold the caller in it.
@@ -198,8 +199,8 @@ def _run_tile(network: FoldedNetwork, image: Tensor, tile: Tile, device: str) ->
         top += values.shape[2]
 
 
-def _run(network: FoldedNetwork, crop: Tensor) -> Iterator[Tensor]:
-    if isinstance(network, FoldedCAN) and crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
+def _run(network: Network, crop: Tensor) -> Iterator[Tensor]:
+    if isinstance(network, CAN) and crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
         yield from stream(network, crop)
     else:
         yield network(crop)

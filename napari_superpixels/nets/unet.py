@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningConfig
+from napari_superpixels.nets.layers import AdaptiveNorm, Dilation, FlatteningConfig, FlatteningNetwork
 
 #: Number of feature maps.
 Width = Annotated[int, Field(ge=1, le=1024)]
@@ -88,7 +88,7 @@ class ConvLayer(nn.Module):
         return out
 
 
-class UNet(nn.Module):
+class UNet(FlatteningNetwork):
     """Encoder and decoder with skips, for any height and width; plain or, by its configuration, of CAN blocks.
 
     A block is a row of :class:`ConvLayer`. Between scales the maps are pooled 2x2 by their maximum; back up, a 1x1
@@ -135,24 +135,8 @@ class UNet(nn.Module):
         """Each 3x3 convolution with its normalisation, from the input on."""
         return [(layer.conv, layer.norm) for layer in self.modules() if isinstance(layer, ConvLayer)]
 
-    @property
-    def parameter_count(self) -> int:
-        """Number of learned values."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
     def forward(self, x: Tensor) -> Tensor:
-        """Flatten a batch.
-
-        Parameters
-        ----------
-        x : Tensor
-            Float images of shape (N, in_channels, H, W) in [0, 1].
-
-        Returns
-        -------
-        Tensor
-            Shape (N, total_channels, H, W): the flattened image, not clipped, then the boundary logit if there is one.
-        """
+        """Flatten a batch, as every network does."""
         height, width = x.shape[2:]
         image, stride, channels = x, self.config.stride, self.config.out_channels
         x = functional.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")

@@ -16,7 +16,6 @@ from napari_superpixels.nets import tiling
 from napari_superpixels.nets.can import CAN, CANConfig
 from napari_superpixels.nets.checkpoint import Model, load_model, save_model
 from napari_superpixels.nets.devices import DeviceFallbackWarning
-from napari_superpixels.nets.folding import FoldedCAN
 from napari_superpixels.nets.predict import predict
 
 
@@ -198,14 +197,14 @@ class _FakeGpu:
             Tensor, "to", lambda x, *a, **k: tensor_to(x, *("cpu" if v == "cuda" else v for v in a), **k)
         )
 
-    def _wrap(self, network: FoldedCAN) -> FoldedCAN:
+    def _wrap(self, network: CAN) -> CAN:
         def hook(_: object, arguments: tuple[Tensor, ...]) -> None:
             height, width = arguments[0].shape[2:]
             self.tiles.append((height, width))
             if height * width > self.room:
                 raise torch.OutOfMemoryError(self.error) if "memory" in self.error else RuntimeError(self.error)
 
-        folded = FoldedCAN(network.config).eval().requires_grad_(False)
+        folded = CAN(network.config, folded=True).eval().requires_grad_(False)
         folded.load_state_dict(network.state_dict())
         folded.register_forward_pre_hook(hook)
         return folded
