@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 from scipy.io import savemat
 
+from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.evaluation import methods, rivals, runs, speed
 
 from .command_line import run as run_command
@@ -101,7 +102,7 @@ def test_interrupted_measurement_goes_on(bsds: str, monkeypatch: pytest.MonkeyPa
 
     with monkeypatch.context() as patch:
         patch.setattr(runs, "_measure", measure)
-        patch.setattr(runs.os, "cpu_count", lambda: 1)
+        patch.setattr(runs, "n_processors", lambda: 1)
         result = run("--bsds", bsds, *QUICK, "--csv", "b.csv")
     assert result.exit_code == 130
     assert "the same command goes on from there" in result.stderr
@@ -184,7 +185,7 @@ def test_list_of_methods() -> None:
 
 def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ["--sizes", "64", "--threads", speed.usable_cores(), "--runs", 1, "--methods", "eikonal,watershed"]
+    arguments = ["--sizes", "64", "--threads", n_processors(), "--runs", 1, "--methods", "eikonal,watershed"]
     result = run("--speed", *arguments, "--csv", "s.csv", "--json", "s.json", "--plot", "s.png")
     assert result.exit_code == 0, result.output
     assert "ms per megapixel" in result.stdout
@@ -199,7 +200,7 @@ def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_speed_tells_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_run_child", lambda job: [{"method": "watershed", "error": "no memory"}])
-    result = run("--speed", "--sizes", "64", "--threads", speed.usable_cores(), "--methods", "watershed")
+    result = run("--speed", "--sizes", "64", "--threads", n_processors(), "--methods", "watershed")
     assert result.exit_code == 0
     assert "Left out: compact watershed, 64x64: no memory" in result.stderr
 

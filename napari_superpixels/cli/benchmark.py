@@ -172,11 +172,17 @@ def _run_speed(
     keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, model: str, files: OutputFiles
 ) -> None:
     from napari_superpixels.cli.progress import StepBar
-    from napari_superpixels.evaluation.speed import SpeedStore, check_speed, measure_memory, measure_speed, usable_cores
+    from napari_superpixels.evaluation.speed import (
+        SpeedStore,
+        check_speed,
+        default_threads,
+        measure_memory,
+        measure_speed,
+    )
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
     from napari_superpixels.nets.catalogue import find_model, read_header
 
-    numbers = sorted({1, usable_cores()}) if threads is None else _numbers(threads, "--threads")
+    numbers = default_threads() if threads is None else _numbers(threads, "--threads")
     try:
         methods, notes = load_speed_methods(keys)
     except ValueError as error:

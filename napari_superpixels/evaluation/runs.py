@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from napari_superpixels.core.metrics import evaluate
+from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
@@ -111,14 +111,14 @@ def evaluate_methods(
     store : ResultStore, optional
         Where finished results are found and kept.
     workers : int, optional
-        Number of threads; one for each processor by default.
+        Number of threads; one for each processor that this process may use by default.
 
     Yields
     ------
     Result or Failure
         As they come; their order varies.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or n_processors()
     waiting = iter(source)
 
     def measure(item: SourceItem) -> list[Result | Failure]:

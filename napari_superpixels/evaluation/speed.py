@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.errors import WriteError
 from napari_superpixels.evaluation.results import result_key
 from napari_superpixels.evaluation.speed_methods import SpeedMethod, n_superpixels
@@ -60,9 +61,16 @@ class Timing:
         return statistics.median(self.seconds) if self.seconds else None
 
 
-def usable_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_threads() -> list[int]:
+    """Return the numbers of threads to measure with: one, and one for each processor that this process may use.
+
+    Where the system cannot bind a process to some processors, the former would not be one thread's time.
+    """
+    return sorted({1, n_processors()}) if _can_bind() else [n_processors()]
+
+
+def _can_bind() -> bool:
+    return hasattr(os, "sched_setaffinity")
 
 
 class SpeedStore:
@@ -119,7 +127,7 @@ def measure_speed(
     methods: Sequence[SpeedMethod],
     *,
     sizes: Sequence[int] = SIZES,
-    threads: Sequence[int] = (1, 2),
+    threads: Sequence[int] | None = None,
     n_runs: int = N_RUNS,
     model: str = DEFAULT_MODEL,
     store: SpeedStore | None = None,
@@ -133,8 +141,9 @@ def measure_speed(
         From :data:`napari_superpixels.evaluation.speed_methods.SPEED_METHODS`.
     sizes : sequence of int
         Edges of the square images, in pixels.
-    threads : sequence of int
-        Numbers of threads, 1 to :func:`usable_cores`; the process is bound to as many cores.
+    threads : sequence of int, optional
+        Numbers of threads, 1 to that of the processors; the process is bound to as many. Those of
+        :func:`default_threads` by default.
     n_runs : int
         Runs of each method at most; large images get fewer, but at least three.
     model : str
@@ -154,6 +163,7 @@ def measure_speed(
     ValueError
         If a size, a number of threads or of runs is wrong.
     """
+    threads = default_threads() if threads is None else threads
     check_speed(sizes, threads, n_runs)
     report = progress or (lambda text: None)
     for n_threads in threads:
@@ -216,10 +226,10 @@ def check_speed(sizes: Sequence[int], threads: Sequence[int], n_runs: int) -> No
     """Raise a ValueError that says what is wrong with the arguments of :func:`measure_speed`, if anything is."""
     if not sizes or min(sizes) < _SMALLEST:
         raise ValueError(f"sizes must be {_SMALLEST} pixels or more; received {list(sizes)}")
-    cores = usable_cores()
+    cores = n_processors()
     if not threads or min(threads) < 1 or max(threads) > cores:
         raise ValueError(f"numbers of threads must be from 1 to {cores}, the usable cores; received {list(threads)}")
-    if not hasattr(os, "sched_setaffinity") and list(threads) != [cores]:
+    if not _can_bind() and list(threads) != [cores]:
         raise ValueError(f"this system cannot bind a process to some of its cores; measure with {cores} threads")
     if n_runs < 1:
         raise ValueError(f"at least one run is needed; received {n_runs}")

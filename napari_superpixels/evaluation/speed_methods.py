@@ -15,8 +15,7 @@ from napari_superpixels.core.slowness import constant_slowness, label_slowness
 from napari_superpixels.core.superpixels import given_seeds, grow_superpixels, march_from
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
-from napari_superpixels.errors import MissingPackageError
-from napari_superpixels.evaluation.methods import check_keys
+from napari_superpixels.evaluation.methods import load_chosen
 from napari_superpixels.evaluation.rivals import RIVALS, Image, Rival
 from napari_superpixels.params import SegmentParams
 
@@ -200,18 +199,11 @@ def load_speed_methods(keys: Sequence[str] | None = None) -> tuple[list[SpeedMet
     MissingPackageError
         If the library of a method that was named is missing.
     """
-    by_key = {method.key: method for method in SPEED_METHODS}
-    check_keys(list(by_key) if keys is None else keys, list(by_key))
-    found: list[SpeedMethod] = []
-    notes: list[str] = []
-    for key in by_key if keys is None else keys:
-        try:
-            if by_key[key].is_rival:
-                by_key[key].prepare(Workload(tiled_astronaut(64), 1, 1, ""))
-        except MissingPackageError as error:
-            if keys is not None:
-                raise
-            notes.append(f"{error} It is left out.")
-        else:
-            found.append(by_key[key])
-    return found, notes
+    return load_chosen({method.key: method for method in SPEED_METHODS}, keys, _tried)
+
+
+def _tried(method: SpeedMethod) -> SpeedMethod:
+    """Return a method whose library is there."""
+    if method.is_rival:
+        method.prepare(Workload(tiled_astronaut(64), 1, 1, ""))
+    return method

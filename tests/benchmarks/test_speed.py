@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.errors import MissingPackageError
-from napari_superpixels.evaluation.speed import DEFAULT_MODEL, Timing, measure_memory, measure_speed, usable_cores
+from napari_superpixels.evaluation.speed import DEFAULT_MODEL, Timing, measure_memory, measure_speed
 from napari_superpixels.evaluation.speed_methods import (
     SPEED_METHODS,
     SpeedMethod,
@@ -30,7 +31,7 @@ TICK = 0.005
 def ready(method: SpeedMethod, edge: int) -> Any:
     """Return the call that is timed, after one that compiles; skip where the library is missing."""
     try:
-        call = method.prepare(Workload(tiled_astronaut(edge), n_superpixels(edge), usable_cores(), DEFAULT_MODEL))
+        call = method.prepare(Workload(tiled_astronaut(edge), n_superpixels(edge), n_processors(), DEFAULT_MODEL))
     except MissingPackageError as error:
         pytest.skip(str(error))
     call()
@@ -48,7 +49,7 @@ def test_time(benchmark: Any, method: SpeedMethod, edge: int) -> None:
 def measured(edge: int, *keys: str) -> dict[str, Timing]:
     """Time methods in turn, in a process of their own."""
     methods = [BY_KEY[key] for key in keys]
-    (timings,) = measure_speed(methods, sizes=[edge], threads=[usable_cores()])
+    (timings,) = measure_speed(methods, sizes=[edge], threads=[n_processors()])
     return dict(zip(keys, timings, strict=True))
 
 
@@ -81,7 +82,7 @@ def test_network_against_its_bare_convolutions(edge: int) -> None:
 
 def test_memory_of_the_network() -> None:
     network = BY_KEY["network"]
-    timed = Timing(network.title, 4096, usable_cores(), (1.0,))
+    timed = Timing(network.title, 4096, n_processors(), (1.0,))
     (found,) = measure_memory([network], [timed])
     assert found.extra_bytes is not None
     assert found.extra_bytes < 2**30

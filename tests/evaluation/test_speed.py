@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_superpixels.core.parallel import n_processors
 from napari_superpixels.errors import MissingPackageError, WriteError
 from napari_superpixels.evaluation import speed, speed_methods, speed_worker
-from napari_superpixels.evaluation.speed import SpeedStore, Timing, measure_memory, measure_speed, usable_cores
+from napari_superpixels.evaluation.speed import SpeedStore, Timing, measure_memory, measure_speed
 from napari_superpixels.evaluation.speed_methods import (
     SPEED_METHODS,
     SpeedMethod,
@@ -52,7 +53,7 @@ class FakeChild:
 
 
 def test_a_child_process_times_methods_and_measures_their_memory() -> None:
-    (timed,) = measure_speed(OURS, sizes=[512], threads=[usable_cores()], n_runs=3)
+    (timed,) = measure_speed(OURS, sizes=[512], threads=[n_processors()], n_runs=3)
     timings = list(measure_memory(OURS, timed))
     assert [timing.method for timing in timings] == [method.title for method in OURS]
     for timing in timings:
@@ -109,7 +110,7 @@ def test_memory_is_the_peak_of_the_call() -> None:
 
 
 def test_sizes_and_threads_are_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "usable_cores", lambda: 2)
+    monkeypatch.setattr(speed, "n_processors", lambda: 2)
     child = FakeChild(monkeypatch)
     blocks = list(measure_speed([fake("a"), fake("b")], sizes=[500, 250], threads=[1, 2], n_runs=5))
     assert [(block[0].n_threads, block[0].edge) for block in blocks] == [(1, 250), (1, 500), (2, 250), (2, 500)]
@@ -148,7 +149,7 @@ def test_rivals_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
         fake("small", largest_edge=2000),
         fake("few", most_superpixels=n_superpixels(1000)),
     ]
-    blocks = list(measure_speed(methods, sizes=[1000, 2000, 4000], threads=[usable_cores()]))
+    blocks = list(measure_speed(methods, sizes=[1000, 2000, 4000], threads=[n_processors()]))
     notes = {(timing.method, timing.edge): timing.note for block in blocks for timing in block}
     assert {key for key, note in notes.items() if note} == {
         ("Slow", 4000),
@@ -173,7 +174,7 @@ def test_a_crash_is_told() -> None:
 def test_what_is_kept_is_not_measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     child = FakeChild(monkeypatch)
     path = tmp_path / "kept" / "speed.jsonl"
-    arguments: dict[str, Any] = {"sizes": [100, 200], "threads": [usable_cores()]}
+    arguments: dict[str, Any] = {"sizes": [100, 200], "threads": [n_processors()]}
     first = next(iter(measure_speed([fake("a")], **arguments, store=SpeedStore(path))))
     path.write_text(path.read_text() + '\n{"key": "cut o')
     again = list(measure_speed([fake("a")], **arguments, store=SpeedStore(path)))
@@ -200,13 +201,21 @@ def test_store_that_cannot_be_written(tmp_path: Path) -> None:
         ({"sizes": []}, "sizes must be 32 pixels or more"),
         ({"sizes": [16]}, r"32 pixels or more; received \[16\]"),
         ({"threads": [0]}, "numbers of threads must be from 1 to"),
-        ({"threads": [usable_cores() + 1]}, "the usable cores; received"),
+        ({"threads": [n_processors() + 1]}, "the usable cores; received"),
         ({"n_runs": 0}, "at least one run is needed"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        next(measure_speed(OURS, **{"threads": [usable_cores()], **arguments}))
+        next(measure_speed(OURS, **{"threads": [n_processors()], **arguments}))
+
+
+def test_default_threads_are_those_that_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "n_processors", lambda: 4)
+    for can_bind, threads in ((True, [1, 4]), (False, [4])):
+        monkeypatch.setattr(speed, "_can_bind", lambda can=can_bind: can)
+        assert speed.default_threads() == threads
+        speed.check_speed([64], threads, 1)
 
 
 def test_a_missing_library_is_left_out_with_a_note_unless_it_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
