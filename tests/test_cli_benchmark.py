@@ -115,6 +115,16 @@ def test_interrupted_measurement_goes_on(bsds: str, monkeypatch: pytest.MonkeyPa
     assert not kept()
 
 
+def test_results_are_kept_where_their_file_cannot_be_written(bsds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("in the way")
+    assert run("--bsds", bsds, *QUICK, "--csv", "file/b.csv").exit_code == 1
+    assert len(kept()) == 1
+    monkeypatch.setattr(runs, "_measure", None)
+    result = run("--bsds", bsds, *QUICK, "--csv", "b.csv")
+    assert result.exit_code == 0, result.output
+    assert not kept()
+
+
 def test_an_image_that_fails(bsds: str) -> None:
     Path("bsds/images/val/2.jpg").write_bytes(b"no image")
     result = run("--bsds", bsds, *QUICK, "--csv", "b.csv")
@@ -196,6 +206,13 @@ def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(Path("s.json").read_text())["timings"][0]["n_segments"] == 10
     assert Path("s.png").stat().st_size > 5000
     assert not kept()
+
+
+def test_speed_without_a_place_to_keep_timings(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    result = run("--speed", "--sizes", "64", "--threads", n_processors(), "--runs", 1, "--methods", "eikonal")
+    assert result.exit_code == 0, result.output
+    assert "Results are not kept meanwhile" in words(result.stderr)
 
 
 def test_speed_tells_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
-from napari_superpixels.cli.measuring import OutputFiles, kept_file, measure_source, print_table, write_results
+from napari_superpixels.cli.measuring import (
+    OutputFiles,
+    interruption,
+    measure_source,
+    open_store,
+    print_table,
+    write_results,
+)
 from napari_superpixels.errors import ModelNotFoundError, SuperpixelsError
 from napari_superpixels.params import SegmentParams
 
@@ -17,7 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from napari_superpixels.evaluation.results import Summary
-    from napari_superpixels.evaluation.speed import Timing
+    from napari_superpixels.evaluation.speed import SpeedStore, Timing
+    from napari_superpixels.evaluation.speed_methods import SpeedMethod
 
 _QUALITY = "Quality, with --bsds"
 _SPEED = "Speed, with --speed"
@@ -96,7 +104,7 @@ def benchmark(
     except SuperpixelsError as error:
         raise failed(error) from None
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What is measured is kept; the same command goes on from there.", err=True)
+        typer.echo(interruption(is_kept=False), err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -171,14 +179,7 @@ def _figures(path: Path, summaries: "Sequence[Summary]") -> list[tuple[Path, "Se
 def _run_speed(
     keys: list[str] | None, sizes: list[int], threads: str | None, runs: int, model: str, files: OutputFiles
 ) -> None:
-    from napari_superpixels.cli.progress import StepBar
-    from napari_superpixels.evaluation.speed import (
-        SpeedStore,
-        check_speed,
-        default_threads,
-        measure_memory,
-        measure_speed,
-    )
+    from napari_superpixels.evaluation.speed import SpeedStore, check_speed, default_threads
     from napari_superpixels.evaluation.speed_methods import load_speed_methods
     from napari_superpixels.nets.catalogue import find_model, read_header
 
@@ -196,11 +197,32 @@ def _run_speed(
         raise typer.BadParameter(f"{error}.") from None
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
-    store = SpeedStore(kept_file("speed", [[method.key for method in methods], model]))
+    store = open_store(SpeedStore, "speed", [[method.key for method in methods], model])
+    try:
+        timings = _time(methods, sizes, numbers, runs, model, store)
+    except KeyboardInterrupt:
+        typer.echo(interruption(is_kept=store is not None), err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    _report_speed(timings, files)
+    if store is not None:
+        store.remove()
+
+
+def _time(
+    methods: "Sequence[SpeedMethod]",
+    sizes: list[int],
+    threads: list[int],
+    runs: int,
+    model: str,
+    store: "SpeedStore | None",
+) -> "list[Timing]":
+    from napari_superpixels.cli.progress import StepBar
+    from napari_superpixels.evaluation.speed import measure_memory, measure_speed
+
     timed: list[Timing] = []
-    with StepBar("Timing", len(sizes) * len(numbers)) as bar:
+    with StepBar("Timing", len(sizes) * len(threads)) as bar:
         blocks = measure_speed(
-            methods, sizes=sizes, threads=numbers, n_runs=runs, model=model, store=store, progress=bar.describe
+            methods, sizes=sizes, threads=threads, n_runs=runs, model=model, store=store, progress=bar.describe
         )
         with contextlib.closing(blocks):
             for block in blocks:
@@ -213,8 +235,7 @@ def _run_speed(
             for timing in rows:
                 timings.append(timing)
                 bar.step()
-    _report_speed(timings, files)
-    store.remove()
+    return timings
 
 
 def _report_speed(timings: "list[Timing]", files: OutputFiles) -> None:

@@ -3,10 +3,10 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_superpixels.evaluation.results import Result, ResultStore, Summary
     from napari_superpixels.evaluation.runs import Method
 
+_Store = TypeVar("_Store")
 _WIDEST = 10_000
 
 
@@ -56,22 +57,37 @@ class Measured:
     """Parameters of each method by its name."""
     data: "Mapping[str, JsonValue]"
     """What was measured on and how."""
+    store: "ResultStore | None" = None
+    """What keeps the results until they are written."""
 
 
-def kept_file(kind: str, identity: "JsonValue") -> Path:
-    """Return the file that keeps results of a run until all are there.
+def open_store(make: "Callable[[Path], _Store]", name: str, identity: "JsonValue") -> "_Store | None":
+    """Open what keeps results of a run until all are there; return None, with a note, where that cannot be written.
 
     Parameters
     ----------
-    kind : str
-        What is kept, for the name.
+    make : callable
+        Opens the store in a file.
+    name : str
+        What is kept, for the name of the file.
     identity : JSON value
         What tells this run from others.
     """
     import platformdirs
 
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    return platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation" / f"{kind}-{digest}.jsonl"
+    folder = platformdirs.user_cache_path("napari-superpixels", appauthor=False) / "evaluation"
+    try:
+        return make(folder / f"{name}-{digest}.jsonl")
+    except WriteError as error:
+        typer.echo(f"Note: {error} Results are not kept meanwhile.", err=True)
+        return None
+
+
+def interruption(*, is_kept: bool) -> str:
+    """Return what is said after Ctrl+C."""
+    kept = " What is measured is kept; the same command goes on from there." if is_kept else ""
+    return f"Interrupted.{kept}"
 
 
 def measure_source(
@@ -89,11 +105,14 @@ def measure_source(
         If an image fails or the run is interrupted; what is measured is kept then.
     """
     from napari_superpixels.cli.progress import StepBar
+    from napari_superpixels.evaluation.results import ResultStore
     from napari_superpixels.evaluation.runs import Failure, evaluate_methods
 
     results: list[Result] = []
     failures: list[Failure] = []
-    store = _open_store(source, methods, tolerance) if any(numbers) else None  # labels are read as quickly
+    settings: list[JsonValue] = [[method.name, dict(method.settings)] for method in methods]
+    identity: list[JsonValue] = [source.kind, dict(source.settings), settings, tolerance]
+    store = open_store(ResultStore, "quality", identity) if any(numbers) else None  # labels are read as quickly
     rows = evaluate_methods(source, methods, numbers, tolerance=tolerance, store=store, workers=workers)
     with StepBar("Measuring", len(source) * len(methods) * len(numbers)) as bar:
         for note in source.notes:
@@ -108,28 +127,14 @@ def measure_source(
                     else:
                         results.append(row)
         except KeyboardInterrupt:
-            kept = "What is measured is kept; the same command goes on from there." if store else ""
-            bar.say(f"Interrupted. {kept}".rstrip())
+            bar.say(interruption(is_kept=store is not None))
             raise typer.Exit(INTERRUPTED) from None
         except SuperpixelsError as error:
             raise failed(error) from None
     if failures:
         raise failed(ValueError(f"{len(failures)} of {len(source)} images could not be measured; no file is written."))
-    if store is not None:
-        store.remove()
     data: dict[str, JsonValue] = {"kind": source.kind, **source.settings, "tolerance": tolerance}
-    return Measured(results, {method.name: method.settings for method in methods}, data)
-
-
-def _open_store(source: "DataSource", methods: "Sequence[Method]", tolerance: int) -> "ResultStore | None":
-    from napari_superpixels.evaluation.results import ResultStore
-
-    settings: list[JsonValue] = [[method.name, dict(method.settings)] for method in methods]
-    try:
-        return ResultStore(kept_file("quality", [source.kind, dict(source.settings), settings, tolerance]))
-    except WriteError as error:
-        typer.echo(f"Note: {error} Results are not kept meanwhile.", err=True)
-        return None
+    return Measured(results, {method.name: method.settings for method in methods}, data, store)
 
 
 def report(measured: Measured, files: OutputFiles) -> None:
@@ -158,7 +163,7 @@ def write_results(
     files: OutputFiles,
     plots: "Sequence[tuple[Path, Sequence[Summary]]]",
 ) -> None:
-    """Write the files that are wanted, and tell.
+    """Write the files that are wanted, and tell; what kept the results until now is removed.
 
     Parameters
     ----------
@@ -189,6 +194,8 @@ def write_results(
     for written in (files.csv, files.json, *(path for path, _ in plots)):
         if written is not None:
             typer.echo(f"Wrote {written}", err=True)
+    if measured.store is not None:
+        measured.store.remove()
 
 
 def _n_images(rows: "Sequence[Result]") -> int:

@@ -1,14 +1,12 @@
-"""Results of an evaluation: one row per method, number of superpixels and image; kept on disk as they come."""
+"""Results of an evaluation: one row per method, number of superpixels and image."""
 
 import hashlib
 import json
 import math
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
@@ -16,7 +14,7 @@ from pydantic import JsonValue
 import napari_superpixels
 from napari_superpixels.core.metrics import Metrics
 from napari_superpixels.engine.provenance import library_versions
-from napari_superpixels.errors import WriteError
+from napari_superpixels.evaluation.kept import KeptValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +109,13 @@ def _program() -> list[JsonValue]:
     return [digest.hexdigest(), dict(library_versions())]
 
 
-class ResultStore:
-    """Results in a file that only grows, so that an interrupted evaluation goes on where it was.
+class ResultStore(KeptValues[Result]):
+    """Results of an evaluation by :func:`result_key`, kept on disk.
 
     Parameters
     ----------
     path : pathlib.Path
-        File of JSON lines; its folder is made if missing. A last line that was cut off is ignored.
+        File, as of :class:`napari_superpixels.evaluation.kept.KeptValues`.
 
     Raises
     ------
@@ -126,67 +124,4 @@ class ResultStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._found: dict[str, Result] = {}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a+", encoding="utf-8", errors="replace") as file:
-                file.seek(0)
-                lines = file.read().splitlines()
-        except OSError as error:
-            raise _unusable(path, error) from error
-        for line in lines:
-            self._read(line)
-
-    def __len__(self) -> int:
-        """Return the number of results."""
-        return len(self._found)
-
-    def get(self, key: str) -> Result | None:
-        """Return the result with that key from :func:`result_key`; None where there is none."""
-        return self._found.get(key)
-
-    def add(self, key: str, result: Result) -> None:
-        """Keep a result; may be called from several threads.
-
-        Raises
-        ------
-        WriteError
-            If the file cannot be written.
-        """
-        entry = {
-            "key": key,
-            "method": result.method,
-            "case": result.case,
-            "n_segments": result.n_segments,
-            "seconds": result.seconds,
-            "metrics": asdict(result.metrics),
-        }
-        with self._lock:
-            try:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write("\n" + json.dumps(entry))  # the line before may be cut off
-            except OSError as error:
-                raise _unusable(self._path, error) from error
-            self._found[key] = result
-
-    def remove(self) -> None:
-        """Remove the file."""
-        self._path.unlink(missing_ok=True)
-
-    def _read(self, line: str) -> None:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-            metrics = Metrics(**entry["metrics"])
-            result = Result(entry["method"], entry["case"], entry["n_segments"], metrics, entry["seconds"])
-            self._found[entry["key"]] = result
-        except (ValueError, KeyError, TypeError):
-            return  # cut off, or of another version: it is computed again
-
-
-def _unusable(path: Path, error: OSError) -> WriteError:
-    return WriteError(
-        f"{path}, which keeps results for a later start, cannot be used: {error.strerror or error}. Choose another "
-        "place, or make room or get the permission."
-    )
+        super().__init__(path, asdict, lambda values: Result(**{**values, "metrics": Metrics(**values["metrics"])}))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_superpixels.core.parallel import n_processors
-from napari_superpixels.errors import WriteError
+from napari_superpixels.evaluation.kept import KeptValues
 from napari_superpixels.evaluation.results import result_key
 from napari_superpixels.evaluation.speed_methods import SpeedMethod, n_superpixels
 from napari_superpixels.params import SegmentParams
@@ -73,54 +73,26 @@ def _can_bind() -> bool:
     return hasattr(os, "sched_setaffinity")
 
 
-class SpeedStore:
-    """Finished sizes in a file, so that an interrupted benchmark goes on where it was.
+class SpeedStore(KeptValues[list[Timing]]):
+    """Finished sizes, kept on disk.
 
     Parameters
     ----------
     path : pathlib.Path
-        File of JSON lines. A line that was cut off is ignored.
+        File, as of :class:`napari_superpixels.evaluation.kept.KeptValues`.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._found: dict[str, list[Timing]] = {}
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                rows = [Timing(**{**row, "seconds": tuple(row["seconds"])}) for row in entry["timings"]]
-                self._found[entry["key"]] = rows
-            except (ValueError, KeyError, TypeError):
-                continue
-
-    def get(self, key: str) -> list[Timing] | None:
-        """Return the measurements with that key; None where there are none."""
-        return self._found.get(key)
-
-    def add(self, key: str, timings: list[Timing]) -> None:
-        """Keep measurements.
-
-        Raises
-        ------
-        WriteError
-            If the file cannot be written.
-        """
-        self._found[key] = timings
-        entry = json.dumps({"key": key, "timings": [asdict(timing) for timing in timings]})
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"\n{entry}")  # the line break ends what was cut off
-        except OSError as error:
-            raise WriteError(
-                f"{self._path}, which keeps timings for a later start, cannot be written: {error.strerror or error}. "
-                "Make room, or get the permission."
-            ) from error
-
-    def remove(self) -> None:
-        """Remove the file."""
-        self._path.unlink(missing_ok=True)
+        super().__init__(
+            path,
+            lambda timings: [asdict(timing) for timing in timings],
+            lambda rows: [Timing(**{**row, "seconds": tuple(row["seconds"])}) for row in rows],
+        )
 
 
 def measure_speed(

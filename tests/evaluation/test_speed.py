@@ -191,8 +191,8 @@ def test_what_is_kept_is_not_measured_again(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_store_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match=r"keeps timings for a later start, cannot be written"):
-        SpeedStore(tmp_path / "file" / "speed.jsonl").add("key", [])
+    with pytest.raises(WriteError, match=r"keeps results for a later start, cannot be used"):
+        SpeedStore(tmp_path / "file" / "speed.jsonl")
 
 
 @pytest.mark.parametrize(
