@@ -49,7 +49,7 @@ def draw_instances(
     n_segments = n_objects = n_empty = 0
     for record in records:
         where = f"annotation {record.get('id')} of {name}"
-        mask = _instance_mask(record.get("segmentation"), shape, where)
+        mask = _mask(run_lengths(record.get("segmentation"), shape, where), shape)
         if not mask.any():
             n_empty += 1
             continue
@@ -61,12 +61,48 @@ def draw_instances(
     return segments, n_objects, notes
 
 
-def _instance_mask(segmentation: Any, shape: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
-    """Return the pixels (M, N) of a list of polygons or of run lengths; none where there is nothing."""
+def run_lengths(segmentation: Any, shape: tuple[int, int], where: str) -> list[int]:
+    """Return the pixels of an instance as run lengths.
+
+    Packed ones are read here because pycocotools does not notice when they end too early, and reads on behind them; its
+    unpacking also makes numpy 2 warn.
+
+    Parameters
+    ----------
+    segmentation : list or dict
+        Polygons, or run lengths plain or packed into text.
+    shape : tuple of int
+        Height and width of the image.
+    where : str
+        What the messages are about.
+
+    Returns
+    -------
+    list of int
+        Lengths down the columns, outside and inside in turn; together they cover the image.
+
+    Raises
+    ------
+    ReadError
+        If the segmentation is damaged or belongs to an image of another size.
+    """
     if not segmentation:
-        return np.zeros(shape, bool)
-    if isinstance(segmentation, dict):
-        return _run_length_mask(segmentation, shape, where)
+        return [math.prod(shape)]
+    encoded = segmentation if isinstance(segmentation, dict) else _drawn(segmentation, shape, where)
+    counts = encoded.get("counts")
+    if isinstance(counts, str):
+        counts = _unpacked(counts)
+    is_whole = isinstance(counts, list) and all(isinstance(count, int) and count >= 0 for count in counts)
+    if encoded.get("size") != list(shape) or not is_whole or sum(counts or []) != math.prod(shape):
+        raise ReadError(
+            f"{where}: its run lengths (size {encoded.get('size')}) do not fit the image, of height {shape[0]} and "
+            f"width {shape[1]}."
+        )
+    return counts or []
+
+
+def _drawn(segmentation: Any, shape: tuple[int, int], where: str) -> Record:
+    """Return polygons as packed run lengths."""
     try:
         outlines = [np.asarray(outline, np.float64) for outline in segmentation]
     except (TypeError, ValueError) as error:
@@ -78,28 +114,14 @@ def _instance_mask(segmentation: Any, shape: tuple[int, int], where: str) -> npt
     limit = 2.0 * max(shape)
     drawable = [np.clip(outline, -limit, limit).tolist() for outline in outlines if outline.size >= 6]
     if not drawable:
-        return np.zeros(shape, bool)
+        return {"size": list(shape), "counts": [math.prod(shape)]}
     drawn = polygons.merge(polygons.frPyObjects(drawable, *shape))
-    return _run_length_mask({"size": list(shape), "counts": drawn["counts"].decode()}, shape, where)
+    return {"size": list(shape), "counts": drawn["counts"].decode()}
 
 
-def _run_length_mask(encoded: Record, shape: tuple[int, int], where: str) -> npt.NDArray[np.bool_]:
-    """Return the pixels of run lengths, plain or packed into text, which run down the columns from 0 to 1 and back.
-
-    They are unpacked here because pycocotools does not notice when they end too early, and reads on behind them; its
-    unpacking also makes numpy 2 warn.
-    """
-    counts = encoded.get("counts")
-    if isinstance(counts, str):
-        counts = _unpacked(counts)
-    is_whole = isinstance(counts, list) and all(isinstance(count, int) and count >= 0 for count in counts)
-    if encoded.get("size") != list(shape) or not is_whole or sum(counts or []) != math.prod(shape):
-        raise ReadError(
-            f"{where}: its run lengths (size {encoded.get('size')}) do not fit the image, of height {shape[0]} and "
-            f"width {shape[1]}."
-        )
-    values = np.arange(len(counts or [])) % 2 == 1
-    return np.repeat(values, counts or []).reshape(shape[::-1]).T
+def _mask(counts: list[int], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    values = np.arange(len(counts)) % 2 == 1
+    return np.repeat(values, counts).reshape(shape[::-1]).T
 
 
 def _unpacked(text: str) -> list[int]:

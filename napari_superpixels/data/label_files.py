@@ -39,7 +39,7 @@ def write_labels(
     path : str or pathlib.Path
         ``.tif`` or ``.tiff`` for 32-bit, ``.png`` for 16-bit labels; its folder is made if missing.
     labels : ndarray, integer
-        Labels, not negative; one array axis per letter of `axes`.
+        Labels, not negative; one array axis per letter of `axes`. A TIFF keeps uint8 as it is.
     metadata : mapping
         What JSON can hold; kept in the file, see :func:`read_metadata`.
     axes : str
@@ -74,7 +74,7 @@ def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
     """
     path = Path(path)
     with replacing(path) as part:
-        Image.fromarray(picture).save(part, format="PNG", pnginfo=_png_info({}))
+        Image.fromarray(picture).save(part, format="PNG", pnginfo=png_info({}))
 
 
 def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
@@ -151,7 +151,7 @@ def _write_tiff(
     with replacing(path) as part:
         tifffile.imwrite(
             part,
-            labels.astype(np.int32, copy=False),
+            labels.astype(np.uint8 if labels.dtype == np.uint8 else np.int32, copy=False),
             compression="zlib",
             photometric="minisblack",
             metadata={"axes": axes, METADATA_KEY: kept},
@@ -166,10 +166,11 @@ def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mappi
     if highest > MAX_PNG_LABEL:
         raise WriteError(f"A 16-bit PNG holds labels up to {MAX_PNG_LABEL}; these go to {highest}. Write TIFF instead.")
     with replacing(path) as part:
-        Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=_png_info(metadata))
+        Image.fromarray(labels.astype(np.uint16)).save(part, format="PNG", pnginfo=png_info(metadata))
 
 
-def _png_info(metadata: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
+def png_info(metadata: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
+    """Return a PNG's text entry that holds metadata for :func:`read_metadata`."""
     info = PngImagePlugin.PngInfo()
     info.add_text(METADATA_KEY, json.dumps(dict(metadata)))
     return info
