@@ -15,10 +15,10 @@ SeedPlacement = Literal["low-gradient", "hexagonal", "grid"]
 Solver = Literal["eikonal", "scikit-fmm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 ViewMode = Literal["boundaries", "filled", "mean-color"]
-Stage = Literal["network", "features", "slowness", "seeds", "arrival"]
+Stage = Literal["network", "features", "slowness", "seeds", "arrival", "corrections"]
 
 #: Stages in the order in which they run; a change in one makes every later one run again.
-STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arrival")
+STAGES: tuple[Stage, ...] = ("network", "features", "slowness", "seeds", "arrival", "corrections")
 
 #: The weights each slowness law starts from: (color_weight, edge_weight).
 LAW_WEIGHTS: dict[Law, tuple[float, float]] = {

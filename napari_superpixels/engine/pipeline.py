@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.image import UnitImage, unit_image
 from napari_superpixels.core.slowness import SlownessField, label_slowness
 from napari_superpixels.core.superpixels import SeedSet, Superpixels, find_seeds, given_seeds, march_from
+from napari_superpixels.engine.corrections import Correction, replay
 from napari_superpixels.engine.models import model_identity
 from napari_superpixels.engine.resolve import ImageInput, stage_keys, wanted_segments
 from napari_superpixels.errors import ImageError
@@ -54,7 +55,15 @@ class SolveResult:
     """What one run made."""
 
     superpixels: Superpixels
-    """Labels, arrival times and seeds."""
+    """Labels after the corrections; arrival times and seeds of the superpixels before them."""
+    base_labels: npt.NDArray[np.int32]
+    """Labels before the corrections; the same array as `superpixels.labels` where there are none."""
+    lost: tuple[Correction, ...]
+    """Corrections that these superpixels can't hold."""
+    n_segments: int
+    """Number of superpixels."""
+    slowness: SlownessField
+    """What the fronts travelled through; local repairs grow through it again."""
     network: NetworkOutput
     """The network's stage."""
     inputs: ImageInput
@@ -70,10 +79,14 @@ class SolveResult:
     notes: tuple[str, ...]
     """What the user should know about the input."""
 
-    @property
-    def n_segments(self) -> int:
-        """Number of superpixels."""
-        return len(self.superpixels.seeds)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Corrected:
+    """What the stage of the corrections makes."""
+
+    labels: npt.NDArray[np.int32]
+    lost: tuple[Correction, ...]
+    n_segments: int
 
 
 class Pipeline:
@@ -146,12 +159,26 @@ class Pipeline:
         slowness = stage("slowness", lambda: _slowness(features, network, inputs, params))
         seeds = stage("seeds", lambda: _seeds(slowness, inputs, params, cancel, report))
         superpixels = stage("arrival", lambda: _arrival(slowness, seeds, params, cancel, report))
-        if any(name in ran for name in STAGES[2:]):
+        if any(name in ran for name in STAGES[2:-1]):
             self._seconds["eikonal"] = time.perf_counter() - start
+        corrected = stage("corrections", lambda: _corrected(superpixels, slowness, inputs, cancel))
         report(1.0, "Done")
         timings = {"network": network.seconds, **self._seconds}
         notes = _notes(inputs, params, network.unit, len(superpixels.seeds))
-        return SolveResult(superpixels, network, inputs, params, timings, tuple(ran), keys, notes)
+        return SolveResult(
+            superpixels=replace(superpixels, labels=corrected.labels) if inputs.corrections else superpixels,
+            base_labels=superpixels.labels,
+            lost=corrected.lost,
+            n_segments=corrected.n_segments,
+            slowness=slowness,
+            network=network,
+            inputs=inputs,
+            params=params,
+            timings=timings,
+            ran=tuple(ran),
+            keys=keys,
+            notes=notes,
+        )
 
     def _network(
         self,
@@ -271,12 +298,23 @@ def _arrival(
     )
 
 
+def _corrected(
+    superpixels: Superpixels, slowness: SlownessField, inputs: ImageInput, cancel: npt.NDArray[np.uint8]
+) -> _Corrected:
+    if not inputs.corrections:
+        return _Corrected(superpixels.labels, (), len(superpixels.seeds))
+    labels, lost = replay(inputs.corrections, superpixels.labels, slowness, cancel=cancel)
+    return _Corrected(labels, lost, int(np.count_nonzero(np.bincount(labels.ravel())[1:])))
+
+
 def _check_fit(inputs: ImageInput, unit: UnitImage) -> None:
     """Check that what came with the image fits it."""
     shape = unit.pixels.shape[:-1]
     spacing = inputs.spacing
     if spacing is not None and (len(spacing) != len(shape) or not all(0 < h < np.inf for h in spacing)):
         raise ValueError(f"spacing must be {len(shape)} finite numbers above 0, one for each axis; received {spacing}")
+    if inputs.corrections and len(shape) != 2:
+        raise ValueError(f"Corrections are for planes; the image has shape {shape}. Show one plane, or drop them.")
     if inputs.mask is None:
         return
     if inputs.mask.shape != shape:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_superpixels.engine.constraints import Correction
 from napari_superpixels.params import STAGES, SegmentParams, Stage
 
 
@@ -32,6 +33,8 @@ class ImageInput:
     """Pixels to segment; None for all."""
     seeds: npt.NDArray[np.integer[Any]] | None = None
     """(K, ndim) positions of seeds; None for a grid with refinement."""
+    corrections: tuple[Correction, ...] = ()
+    """What the user corrected by hand, in that order; for a plane at full resolution only."""
     name: str = ""
     """Name for messages and metadata."""
     position: tuple[int | None, ...] = ()
@@ -77,6 +80,7 @@ def stage_keys(inputs: ImageInput, params: SegmentParams, model: Hashable = None
         "slowness": slowness,
         "seeds": seeds,
         "arrival": (seeds, params.solver),
+        "corrections": (seeds, params.solver, inputs.corrections),
     }
 
 

@@ -60,7 +60,7 @@ def test_compactness_belongs_to_one_law():
 
 def test_the_number_changes_the_slowness_of_the_law_that_reads_it():
     params = SegmentParams(law="ergc")
-    assert rerun(params, params.updated(n_segments=9)) == ("slowness", "seeds", "arrival")
+    assert rerun(params, params.updated(n_segments=9)) == ("slowness", "seeds", "arrival", "corrections")
 
 
 def test_given_seeds_replace_the_number():
@@ -69,8 +69,8 @@ def test_given_seeds_replace_the_number():
 
     params = SegmentParams()
     assert rerun(params, params.updated(n_segments=9), seeded([[0, 0]])) == ()
-    assert rerun(params, params, seeded([[0, 0]]), seeded([[0, 1]])) == ("seeds", "arrival")
-    assert rerun(params, params, INPUTS, seeded([[0, 1]])) == ("seeds", "arrival")
+    assert rerun(params, params, seeded([[0, 0]]), seeded([[0, 1]])) == ("seeds", "arrival", "corrections")
+    assert rerun(params, params, INPUTS, seeded([[0, 1]])) == ("seeds", "arrival", "corrections")
 
 
 def test_other_pixels_rerun_everything_and_a_mask_the_slowness():
@@ -78,7 +78,7 @@ def test_other_pixels_rerun_everything_and_a_mask_the_slowness():
     other = ImageInput(INPUTS.pixels, source="a", key="b")
     masked = ImageInput(INPUTS.pixels, source="a", key="a", mask=np.eye(4, dtype=bool))
     assert rerun(params, params, INPUTS, other) == STAGES
-    assert rerun(params, params, INPUTS, masked) == ("slowness", "seeds", "arrival")
+    assert rerun(params, params, INPUTS, masked) == ("slowness", "seeds", "arrival", "corrections")
 
 
 def test_a_changed_model_file_reruns_everything():

@@ -1,0 +1,353 @@
+"""Local repairs: superpixels opened again and grown from other sources, the rest of the image left as it is.
+
+A source is a pixel that holds a label from the start: its arrival is 0, so that no front can take it. Everything that
+a correction demands is said by sources, and therefore holds in what grows from them. Fronts do not leave the superpixel
+in which they start: a repair changes nothing beyond the superpixels that it opens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.measure import label as connected_components
+
+from napari_superpixels.core import _kernels
+from napari_superpixels.core.slowness import SlownessField, constant_slowness
+
+Box = tuple[slice, slice]
+Labels = npt.NDArray[np.int32]
+Pixels = npt.NDArray[np.int64]
+
+_FIRST_REACH = 24
+_NEVER = np.zeros(1, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelPatch:
+    """New labels of a box of the image."""
+
+    box: Box
+    """Where."""
+    labels: Labels
+    """Labels of all pixels of the box, changed or not."""
+
+
+def region(labels: Labels, pixel: npt.ArrayLike) -> tuple[Box, npt.NDArray[np.bool_]]:
+    """Return the bounding box of the superpixel at a pixel, and its mask there.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), int32
+        Labels, each 4-connected; read only near the superpixel.
+    pixel : array_like of shape (2,), int
+        Row and column, inside the image.
+    """
+    n_rows, n_columns = labels.shape
+    row, column = np.asarray(pixel).tolist()
+    label = labels[row, column]
+    reach = _FIRST_REACH
+    while True:
+        top, bottom = max(row - reach, 0), min(row + reach + 1, n_rows)
+        left, right = max(column - reach, 0), min(column + reach + 1, n_columns)
+        mask = labels[top:bottom, left:right] == label
+        rows, columns = mask.any(axis=1), mask.any(axis=0)
+        goes_on = (rows[0] and top > 0) or (rows[-1] and bottom < n_rows)
+        if not goes_on and not (columns[0] and left > 0) and not (columns[-1] and right < n_columns):
+            in_rows, in_columns = np.flatnonzero(rows), np.flatnonzero(columns)
+            inner = (slice(in_rows[0], in_rows[-1] + 1), slice(in_columns[0], in_columns[-1] + 1))
+            return _moved(inner, (top, left)), mask[inner]
+        reach *= 2
+
+
+def regrow(
+    slowness: SlownessField | None,
+    labels: Labels,
+    sources: Pixels,
+    source_labels: Labels,
+    *,
+    next_label: int,
+    together: Sequence[Pixels] = (),
+    n_passes: int = 2,
+) -> LabelPatch:
+    """Open the superpixels in which sources lie, and grow each again from the sources in it.
+
+    Parameters
+    ----------
+    slowness : SlownessField or None
+        Slowness of the whole image, two-dimensional; the same everywhere if None.
+    labels : ndarray of shape (M, N), int32
+        Labels, each 4-connected; 0 outside a mask.
+    sources : ndarray of shape (s, 2), int64
+        Row and column of pixels inside the mask. The first of several at one pixel counts.
+    source_labels : ndarray of shape (s,), int32
+        The label that each source holds; those of superpixels beside the opened ones may be among them.
+    next_label : int
+        Larger than any number in use; parts that would leave a label disconnected are numbered from here.
+    together : sequence of ndarray of shape (n, 2), int64
+        Sets of pixels, each 4-connected and now inside one superpixel, that stay inside one where sources let them.
+    n_passes : int
+        Marches; the references are means at the sources in the first, means of the last march's parts afterwards.
+
+    Returns
+    -------
+    LabelPatch
+        Labels around the opened superpixels; each is 4-connected in the image that results.
+    """
+    first = np.sort(np.unique(np.ravel_multi_index(tuple(sources.T), labels.shape), return_index=True)[1])
+    sources, source_labels = sources[first], source_labels[first]
+    here = labels[tuple(sources.T)]
+    box: Box | None = None
+    grown = []
+    for opened in np.unique(here):
+        mine = here == opened
+        part, mask = region(labels, sources[mine][0])
+        corner = (part[0].start, part[1].start)
+        sets = [pixels - corner for pixels in together if labels[tuple(pixels[0])] == opened]
+        inside = _grow(slowness, part, mask, sources[mine] - corner, source_labels[mine], sets, n_passes)
+        grown.append((part, mask, inside))
+        box = part if box is None else _union(box, part)
+    if box is None:
+        raise ValueError("regrow needs at least one source")
+    # One pixel more, to see which parts touch the rest of their label.
+    wide = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(box, labels.shape, strict=True))
+    corner = (wide[0].start, wide[1].start)
+    after = np.array(labels[wide], np.int32)
+    is_open = np.zeros(after.shape, bool)
+    for part, mask, inside in grown:
+        target = _moved(part, (-corner[0], -corner[1]))
+        after[target][mask] = inside[mask]
+        is_open[target] |= mask
+    _separate(after, is_open, next_label)
+    return LabelPatch(box, after[_moved(box, (-corner[0], -corner[1]))])
+
+
+def own_seeds(labels: Labels, pixel: npt.ArrayLike, taken: Pixels) -> Pixels:
+    """Return where a superpixel would grow from if some of its pixels were taken: its deepest pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), int32
+        Labels, each 4-connected.
+    pixel : array_like of shape (2,), int
+        A pixel of the superpixel.
+    taken : ndarray of shape (n, 2), int64
+        Pixels that it loses; others than its own do not matter.
+
+    Returns
+    -------
+    ndarray of shape (k, 2), int64
+        One pixel for each part into which the superpixel falls that is at least half as deep as the deepest; k is 0
+        only if all pixels are taken.
+    """
+    box, mask = region(labels, pixel)
+    corner = np.array([box[0].start, box[1].start])
+    rest = np.pad(mask, 1)
+    local = taken - corner + 1
+    local = local[np.all((local >= 0) & (local < rest.shape), axis=1)]
+    rest[tuple(local.T)] = False
+    depth = ndimage.distance_transform_cdt(rest, metric="taxicab")
+    parts, n_parts = connected_components(rest, connectivity=1, background=0, return_num=True)
+    deepest = ndimage.maximum_position(depth, parts, np.arange(1, n_parts + 1)) if n_parts else []
+    seeds = np.array(deepest, np.int64).reshape(-1, 2)
+    depths = depth[tuple(seeds.T)]
+    return seeds[2 * depths >= depths.max(initial=0)] - 1 + corner
+
+
+def _moved(box: Box, offset: tuple[int, int]) -> Box:
+    rows, columns = (slice(int(s.start) + d, int(s.stop) + d) for s, d in zip(box, offset, strict=True))
+    return rows, columns
+
+
+def _union(one: Box, other: Box) -> Box:
+    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
+def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], next_label: int) -> None:
+    """Give new numbers to what grew apart from the rest of its label; changes `labels`.
+
+    Pixels outside the opened superpixels hang together, if not in this window then beyond it.
+    """
+    numbers = np.unique(labels[is_open])
+    parts, n_parts = connected_components(
+        np.where(np.isin(labels, numbers), labels, 0), connectivity=1, background=0, return_num=True
+    )
+    if n_parts == numbers.size:
+        return
+    flat = parts.ravel()
+    sizes = np.bincount(flat, minlength=n_parts + 1).astype(np.int64)
+    # A part of what stayed closed is larger than any that grew.
+    sizes[np.unique(parts[~is_open])] = labels.size + 1
+    number = np.zeros(n_parts + 1, np.int64)
+    number[flat] = labels.ravel()
+    renumbered = number.copy()
+    for label in numbers:
+        mine = np.flatnonzero(number[1:] == label) + 1
+        stays = mine[np.argmax(sizes[mine])]
+        for part in mine:
+            if part != stays and sizes[part] <= labels.size:
+                renumbered[part] = next_label
+                next_label += 1
+    grew = is_open & (parts > 0)
+    labels[grew] = renumbered[parts[grew]]
+
+
+def _grow(
+    slowness: SlownessField | None,
+    box: Box,
+    mask: npt.NDArray[np.bool_],
+    sources: Pixels,
+    source_labels: Labels,
+    together: Sequence[Pixels],
+    n_passes: int,
+) -> Labels:
+    """Return the labels that grow in one superpixel; sources and `together` are positions in its box."""
+    numbers, parts = np.unique(source_labels, return_inverse=True)
+    if numbers.size == 1:
+        return np.full(mask.shape, numbers[0], np.int32)
+    shape = tuple(n + 2 for n in mask.shape)
+    march = _March(_window(slowness, box, mask.shape), np.pad(mask, 1).ravel(), numbers.size)
+    held = np.zeros(march.inside.size, np.int32)
+    held[np.ravel_multi_index(tuple((sources + 1).T), shape)] = parts + 1
+    sets = [np.ravel_multi_index(tuple((pixels + 1).T), shape) for pixels in together]
+    references = march.means_near(held)
+    sets = _hold_touched(held, sets)
+    arrival, owner = march.run(held, references)
+    for n_pass in range(n_passes):
+        if n_pass:
+            references = march.interior_means(owner)
+            arrival, owner = march.run(held, references)
+        while march.hold_first(held, arrival, owner, sets):
+            sets = _hold_touched(held, sets)
+            arrival, owner = march.run(held, references)
+    return np.concatenate([[0], numbers]).astype(np.int32)[owner].reshape(shape)[1:-1, 1:-1]
+
+
+def _hold_touched(held: Labels, sets: list[Pixels]) -> list[Pixels]:
+    """Let each set that one part's sources touch be held by that part; return the sets that none touches.
+
+    A set that sources of two parts touch is theirs to divide.
+    """
+    n_before = -1
+    while n_before != len(sets):
+        n_before = len(sets)
+        free = []
+        for pixels in sets:
+            touching = np.unique(held[pixels])
+            touching = touching[touching > 0]
+            if touching.size == 0:
+                free.append(pixels)
+            elif touching.size == 1:
+                held[pixels] = touching[0]
+        sets = free
+    return sets
+
+
+def _window(slowness: SlownessField | None, box: Box, shape: tuple[int, ...]) -> SlownessField:
+    """Return the slowness of a box, free of masks and zones."""
+    if slowness is None:
+        return constant_slowness(np.ones(shape, np.float32))
+    framed = tuple(slice(s.start, s.stop + 2) for s in box)
+
+    def cut(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        local = flat.reshape(*slowness.padded_shape, *flat.shape[1:])[framed]
+        return np.ascontiguousarray(local).reshape(-1, *flat.shape[1:])
+
+    field = cut(slowness.field) if slowness.law == _kernels.FIELD else slowness.field
+    return replace(slowness, shape=shape, features=cut(slowness.features), field=field, zones=None, closed=None)
+
+
+class _March:
+    """Marches in one superpixel; all arrays are padded and flat, parts count from 1."""
+
+    def __init__(self, slowness: SlownessField, inside: npt.NDArray[np.bool_], n_parts: int) -> None:
+        self._slowness = slowness
+        self.inside = inside
+        self._pixels = np.flatnonzero(inside)
+        self._n_parts = n_parts
+
+    def run(self, held: Labels, references: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], Labels]:
+        """Return arrival and part of each pixel; `held` is the part of each source, 0 elsewhere."""
+        slowness = self._slowness
+        sources = np.flatnonzero(held)
+        # Side by side in memory, as in the march of a whole image, so that the compiled kernel is the same.
+        state = np.empty((held.size, 2), np.int32)
+        arrival, owner = state.view(np.float32)[:, 0], state[:, 1]
+        arrival[:] = np.inf
+        owner[:] = np.where(self.inside, 0, _kernels.OUTSIDE)
+        arrival[sources] = 0
+        owner[sources] = -held[sources]
+        key_scale: Any = np.float32(1.0 / slowness.floor)
+        pool = np.empty((sources.size + 4 * self._pixels.size, 2), np.int32)
+        _kernels.march(arrival, owner, self._medium(held, references), None, sources, key_scale, pool, None, _NEVER)
+        return arrival, np.where(self.inside, owner, 0)
+
+    def _medium(self, held: Labels, references: npt.NDArray[np.float32]) -> tuple[Any, ...]:
+        slowness = self._slowness
+        centers = np.zeros((self._n_parts + 1 if slowness.law == _kernels.ERGC else 1, 2), np.float32)
+        if slowness.law == _kernels.ERGC:
+            sources = np.flatnonzero(held)
+            positions = np.stack(np.unravel_index(sources, slowness.padded_shape), axis=1)
+            centers[:] = self._means(positions, held[sources])
+        return (
+            slowness.features,
+            references,
+            slowness.field,
+            centers,
+            slowness.strides,
+            slowness.inverse_h2,
+            slowness.law,
+            slowness.weights,
+            (0,) * slowness.n_channels,
+        )
+
+    def means_near(self, held: Labels) -> npt.NDArray[np.float32]:
+        """Return the mean features of each part's sources and the free pixels around them, (parts + 1, C)."""
+        sources = np.flatnonzero(held)
+        down, _ = self._slowness.strides
+        offsets = (np.array([[-down], [0], [down]]) + np.array([-1, 0, 1])).ravel()
+        near = (sources[:, None] + offsets).ravel()
+        part = np.repeat(held[sources], offsets.size)
+        chosen = self.inside[near] & ((held[near] == 0) | (held[near] == part))
+        return self._means(self._slowness.features[near[chosen], :-1], part[chosen])
+
+    def interior_means(self, owner: Labels) -> npt.NDArray[np.float32]:
+        """Return the mean features of each part's pixels away from its border, or of all if it has no others."""
+        part = owner[self._pixels]
+        interior = np.ones(part.size, bool)
+        for step in self._slowness.strides:
+            interior &= (owner[self._pixels - step] == part) & (owner[self._pixels + step] == part)
+        has_interior = np.bincount(part[interior], minlength=self._n_parts + 1) > 0
+        chosen = interior | ~has_interior[part]
+        return self._means(self._slowness.features[self._pixels[chosen], :-1], part[chosen])
+
+    def _means(self, values: npt.NDArray[Any], part: Labels) -> npt.NDArray[np.float32]:
+        n_rows = self._n_parts + 1
+        counts = np.maximum(np.bincount(part, minlength=n_rows), 1)
+        means = np.empty((n_rows, values.shape[1]), np.float32)
+        for c in range(values.shape[1]):
+            means[:, c] = np.bincount(part, weights=values[:, c], minlength=n_rows) / counts
+        return means
+
+    def hold_first(self, held: Labels, arrival: npt.NDArray[np.float32], owner: Labels, sets: Sequence[Pixels]) -> bool:
+        """Give one set that the march divided to the part that reached it first; return whether there was one.
+
+        The way on which that part came is held too, so that the part stays connected.
+        """
+        for pixels in sets:
+            if np.all(owner[pixels] == owner[pixels[0]]):
+                continue
+            pixel = int(pixels[np.argmin(arrival[pixels])])
+            part = owner[pixel]
+            held[pixels] = part
+            steps = np.array([step for stride in self._slowness.strides for step in (-stride, stride)])
+            while arrival[pixel] > 0:
+                near = pixel + steps
+                near = near[owner[near] == part]
+                pixel = int(near[np.argmin(arrival[near])])
+                held[pixel] = part
+            return True
+        return False
