@@ -25,7 +25,7 @@ class ImageError(SuperpixelsError, ValueError):
 
 
 class ReadError(SuperpixelsError):
-    """A file could not be read as an image."""
+    """A file or folder is missing, damaged, or holds something else than expected."""
 
 
 class TrainingError(SuperpixelsError):

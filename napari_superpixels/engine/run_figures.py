@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from skimage.segmentation import mark_boundaries
 
+from napari_superpixels.engine.figure_files import FIGURE_SUFFIXES, save_figure
 from napari_superpixels.engine.run_folder import Row
 from napari_superpixels.engine.validation import ValidationPicture
-from napari_superpixels.files import replacing
 
 _DPI = 120
+_PICTURE_DPI = 80
 _LOSSES = ("loss", "mse", "tv", "boundary", "association")
 
 
@@ -29,7 +28,6 @@ def draw_curves(folder: Path, rows: Sequence[Row]) -> None:
         If a file cannot be written.
     """
     figure = Figure(figsize=(13, 7))
-    FigureCanvasAgg(figure)
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.08, top=0.94, wspace=0.3, hspace=0.3)
     panels: list[Axes] = list(figure.subplots(2, 3).ravel())
     _draw(panels[0], rows, [name for name in _LOSSES if name in rows[-1]], "Losses", is_log=True)
@@ -39,10 +37,8 @@ def draw_curves(folder: Path, rows: Sequence[Row]) -> None:
     for axes, part in zip(panels[4:], "ab", strict=True):
         names = [name for name in rows[-1] if name.endswith(f".{part}")]
         _draw(axes, rows, names, f"{part} of each normalisation", has_legend=len(names) <= 8)
-    for suffix in (".png", ".svg"):
-        # A salt makes the names inside an SVG, and the metadata makes the files, equal for equal runs.
-        with mpl.rc_context({"svg.hashsalt": "napari-superpixels"}), replacing(folder / f"curves{suffix}") as part_file:
-            figure.savefig(part_file, dpi=_DPI, metadata={"Date": None} if suffix == ".svg" else {"Software": None})
+    for suffix in FIGURE_SUFFIXES:
+        save_figure(folder / f"curves{suffix}", figure, dpi=_DPI)
 
 
 def draw_pictures(path: Path, pictures: Sequence[ValidationPicture]) -> None:
@@ -54,7 +50,6 @@ def draw_pictures(path: Path, pictures: Sequence[ValidationPicture]) -> None:
         If the file cannot be written.
     """
     figure = Figure(figsize=(14, 3 * len(pictures)))
-    FigureCanvasAgg(figure)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.93, wspace=0.02, hspace=0.15)
     panels = figure.subplots(len(pictures), 4, squeeze=False)
     for row, picture in zip(panels, pictures, strict=True):
@@ -69,8 +64,7 @@ def draw_pictures(path: Path, pictures: Sequence[ValidationPicture]) -> None:
             axes.imshow(values, cmap="gray", vmin=0, vmax=1)
             axes.set_title(title)
             axes.set_axis_off()
-    with replacing(path) as part:
-        figure.savefig(part, dpi=80, metadata={"Software": None})
+    save_figure(path, figure, dpi=_PICTURE_DPI)
 
 
 def _draw(

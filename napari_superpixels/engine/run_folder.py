@@ -131,15 +131,21 @@ class RunFolder:
         return _read(self.root / "split.json", Split)
 
     def read_rows(self, last_step: int) -> list[Row]:
-        """Read the measures of the epochs up to a step; those after it will be measured again."""
+        """Read the measures of the epochs up to a step; those after it will be measured again.
+
+        Raises
+        ------
+        ReadError
+            If the file cannot be read or understood.
+        """
         if not self.metrics.is_file():
             return []
         try:
             with self.metrics.open(newline="", encoding="utf-8") as file:
                 rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-        except (OSError, ValueError) as error:
+            return [row for row in rows if row["step"] <= last_step]
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
             raise ReadError(f"{self.metrics} cannot be read ({error}); remove it to go on without it.") from error
-        return [row for row in rows if row["step"] <= last_step]
 
     def write_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the measures of all epochs.

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from napari_superpixels import __version__
 from napari_superpixels.data.sources import DataSource
+from napari_superpixels.engine.figure_files import FIGURE_SUFFIXES, save_figure
 from napari_superpixels.engine.target_growth import TargetConfig
 from napari_superpixels.engine.target_runs import TargetResult
 from napari_superpixels.errors import ReadError
 from napari_superpixels.evaluation.dataset_figures import draw_examples, draw_statistics
-from napari_superpixels.evaluation.figures import FIGURE_SUFFIXES, save_figure
 from napari_superpixels.files import replacing
 
 _N_COMMON = 5

@@ -1,22 +1,18 @@
-"""Figures of results: drawn without a window, equal bytes for equal results."""
+"""Figures of results: a panel for each measure, a curve for each method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from napari_superpixels.errors import WriteError
+from napari_superpixels.engine.figure_files import save_figure
 from napari_superpixels.evaluation.results import Summary
 from napari_superpixels.evaluation.tables import MEASURES
-from napari_superpixels.files import replacing
 
-#: Suffixes of the files that a figure is written to.
-FIGURE_SUFFIXES = (".svg", ".png")
 #: The measures of a figure of curves.
 CURVE_MEASURES = ("BR", "UE", "ASA", "EV", "CO")
 
@@ -24,7 +20,6 @@ CURVE_MEASURES = ("BR", "UE", "ASA", "EV", "CO")
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _LINES = ("-", "--", ":", "-.")
-_DPI = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,39 +65,56 @@ def draw_curves(
         If the file cannot be written or is of another kind.
     """
     shown = [name for name in measures if any(_is_number(s.means[MEASURES[name].field]) for s in summaries)]
-    n_columns = min(3, len(shown) + 1)
-    n_rows = -(-(len(shown) + 1) // n_columns)
-    figure = Figure(figsize=(4.2 * n_columns, 3.2 * n_rows), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    figure, panels, place = panel_grid(len(shown), 3, 4.2, 3.2)
     styles = method_styles([summary.method for summary in summaries])
-    for axes, name in zip(panels, shown, strict=False):
+    for axes, name in zip(panels, shown, strict=True):
         _draw_panel(axes, name, summaries, styles)
-    legend, *rest = panels[len(shown) :]
-    for axes in (legend, *rest):
-        axes.set_axis_off()
-    handles, names = panels[0].get_legend_handles_labels()
-    legend.legend(handles, names, loc="center left", frameon=False, fontsize="medium", handlelength=3)
+    draw_legend(place, panels[0], fontsize="medium")
     if title:
         figure.suptitle(title)
     save_figure(path, figure)
 
 
-def save_figure(path: str | Path, figure: Figure) -> None:
-    """Write a figure as SVG or PNG, without anything that changes from run to run.
+def panel_grid(n_panels: int, most_columns: int, width: float, height: float) -> tuple[Figure, list[Axes], Axes]:
+    """Return a figure, its panels from left to right and down, and the place of the legend after them.
 
-    Raises
-    ------
-    WriteError
-        If the file cannot be written or is of another kind.
+    Parameters
+    ----------
+    n_panels : int
+        Number of panels.
+    most_columns : int
+        Panels in a row at most.
+    width, height : float
+        Size of a panel in inches.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in FIGURE_SUFFIXES:
-        raise WriteError(f"A figure cannot be written to {path}; name a file that ends with .svg or .png.")
-    FigureCanvasAgg(figure)
-    metadata = {"Date": None} if suffix == ".svg" else None
-    with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "napari-superpixels"}):
-        figure.savefig(part, format=suffix[1:], dpi=_DPI, metadata=metadata)
+    n_columns = min(most_columns, n_panels + 1)
+    n_rows = -(-(n_panels + 1) // n_columns)
+    figure = Figure(figsize=(width * n_columns, height * n_rows), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(n_rows, n_columns, squeeze=False).ravel())
+    for axes in panels[n_panels:]:
+        axes.set_axis_off()
+    return figure, panels[:n_panels], panels[n_panels]
+
+
+def draw_legend(place: Axes, panel: Axes, **options: Any) -> None:
+    """Name in one place what a panel shows, for all panels."""
+    handles, names = panel.get_legend_handles_labels()
+    place.legend(handles, names, loc="center left", frameon=False, handlelength=3, **options)
+
+
+def draw_method(axes: Axes, x: Sequence[float], y: Sequence[float], method: str, style: Style) -> None:
+    """Draw the curve of a method."""
+    axes.plot(
+        x, y, color=style.color, marker=style.marker, linestyle=style.line, linewidth=1.6, markersize=5, label=method
+    )
+
+
+def finish_panel(axes: Axes, title: str) -> None:
+    """Give a panel its title and grid."""
+    axes.set_title(title, fontsize="medium", loc="left")
+    axes.grid(visible=True, alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 def _draw_panel(axes: Axes, name: str, summaries: Sequence[Summary], styles: dict[str, Style]) -> None:
@@ -110,15 +122,7 @@ def _draw_panel(axes: Axes, name: str, summaries: Sequence[Summary], styles: dic
     for method, style in styles.items():
         own = [summary.means for summary in summaries if summary.method == method]
         points = sorted((means[MEASURES["K"].field], means[measure.field]) for means in own)
-        axes.plot(
-            *zip(*points, strict=True),
-            color=style.color,
-            marker=style.marker,
-            linestyle=style.line,
-            linewidth=1.6,
-            markersize=5,
-            label=method,
-        )
+        draw_method(axes, [count for count, _ in points], [value for _, value in points], method, style)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -126,10 +130,7 @@ def _draw_panel(axes: Axes, name: str, summaries: Sequence[Summary], styles: dic
     axes.set_xticks(counts[:: -(-len(counts) // 6)])
     axes.set_xlabel("superpixels")
     better = {True: " ↑", False: " ↓", None: ""}[measure.higher_is_better]
-    axes.set_title(f"{name}{better}  {measure.title}", fontsize="medium", loc="left")
-    axes.grid(visible=True, alpha=0.25, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    finish_panel(axes, f"{name}{better}  {measure.title}")
 
 
 def _is_number(value: float) -> bool:

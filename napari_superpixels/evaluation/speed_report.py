@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from pydantic import JsonValue
 from rich.table import Table
 
+from napari_superpixels.engine.figure_files import save_figure
 from napari_superpixels.engine.provenance import library_versions
-from napari_superpixels.evaluation.figures import method_styles, save_figure
+from napari_superpixels.evaluation.figures import draw_legend, draw_method, finish_panel, method_styles, panel_grid
 from napari_superpixels.evaluation.speed import Timing
 from napari_superpixels.evaluation.tables import SCHEMA
 from napari_superpixels.files import replacing
@@ -108,16 +108,10 @@ def draw_speed(path: str | Path, timings: Sequence[Timing]) -> None:
     with_memory = [timing for timing in timings if (timing.extra_bytes or 0) >= _LEAST_BYTES]
     if with_memory:
         panels.append(("extra memory in MB", with_memory, _megabytes))
-    n_columns = min(2, len(panels) + 1)
-    n_rows = -(-(len(panels) + 1) // n_columns)
-    figure = Figure(figsize=(5.6 * n_columns, 4.2 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for one, (title, rows, value) in zip(axes, panels, strict=False):
+    figure, axes, place = panel_grid(len(panels), 2, 5.6, 4.2)
+    for one, (title, rows, value) in zip(axes, panels, strict=True):
         _draw_panel(one, title, rows, value, [timing.method for timing in timings])
-    legend, *rest = axes[len(panels) :]
-    for one in (legend, *rest):
-        one.set_axis_off()
-    legend.legend(*axes[0].get_legend_handles_labels(), loc="center left", frameon=False, handlelength=3)
+    draw_legend(place, axes[0])
     save_figure(path, figure)
 
 
@@ -146,17 +140,8 @@ def _draw_panel(
 ) -> None:
     for method, style in method_styles(methods).items():
         own = [timing for timing in timings if timing.method == method]
-        values = [value(timing) for timing in own]
-        axes.plot(
-            [timing.edge**2 for timing in own],
-            [math.nan if y is None else y for y in values],
-            color=style.color,
-            marker=style.marker,
-            linestyle=style.line,
-            linewidth=1.6,
-            markersize=5,
-            label=method,
-        )
+        values = [math.nan if (y := value(timing)) is None else y for timing in own]
+        draw_method(axes, [timing.edge**2 for timing in own], values, method, style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     edges = sorted({timing.edge for timing in timings})
@@ -165,10 +150,7 @@ def _draw_panel(
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.minorticks_off()
     axes.set_xlabel("pixels")
-    axes.set_title(title, fontsize="medium", loc="left")
-    axes.grid(visible=True, alpha=0.25, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    finish_panel(axes, title)
 
 
 def _table(title: str, timings: Sequence[Timing], value: Callable[[Timing], float | None]) -> Table:

@@ -42,9 +42,10 @@ def test_damaged_files_are_named(folder: RunFolder) -> None:
     (folder.root / "config.json").unlink()
     with pytest.raises(ReadError, match=r"config\.json cannot be read"):
         folder.read_config()
-    folder.metrics.write_text("epoch,step\n1,many\n")
-    with pytest.raises(ReadError, match=r"metrics\.csv cannot be read"):
-        folder.read_rows(5)
+    for table in ("epoch,step\n1,many\n", "epoch\n1\n", "epoch,step\n1,2,3\n"):
+        folder.metrics.write_text(table)
+        with pytest.raises(ReadError, match=r"metrics\.csv cannot be read"):
+            folder.read_rows(5)
 
 
 def test_card_holds_measures_and_recipe(folder: RunFolder) -> None:
