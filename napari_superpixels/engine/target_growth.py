@@ -15,26 +15,31 @@ from napari_superpixels.core.superpixels import grow_superpixels
 from napari_superpixels.data.target_files import Targets
 
 
-class TargetConfig(BaseModel):
-    """How ground truth becomes superpixel targets; immutable, and written into the model file."""
+class SuperpixelNumber(BaseModel):
+    """How many superpixels an image gets; immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_segments: int = Field(400, ge=1)
-    """Superpixels per image and annotator; more where the ground truth has more connected parts."""
+    """Superpixels of an image; a target has more where its ground truth has more connected parts."""
     superpixel_size: float | None = Field(None, ge=1)
     """Average area of a superpixel in pixels; where given, it sets the number by the size of each image."""
+
+    def n_wanted(self, n_pixels: int) -> int:
+        """Return the number of superpixels asked for in an image of `n_pixels`."""
+        wanted = self.n_segments if self.superpixel_size is None else round(n_pixels / self.superpixel_size)
+        return min(max(1, wanted), n_pixels)
+
+
+class TargetConfig(SuperpixelNumber):
+    """How ground truth becomes superpixel targets; immutable, and written into the model file."""
+
     color_weight: float = Field(0.1, ge=0)
     """Colour weight of the quadratic slowness law."""
     refine_start: float = Field(0.6, gt=0, le=1)
     """Share of the superpixels that start on an even grid."""
     refine_rounds: int = Field(4, ge=0)
     """Rounds that add the others."""
-
-    def n_wanted(self, n_pixels: int) -> int:
-        """Return the number of superpixels asked for in an image of `n_pixels`."""
-        wanted = self.n_segments if self.superpixel_size is None else round(n_pixels / self.superpixel_size)
-        return min(max(1, wanted), n_pixels)
 
 
 def grow_targets(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.image import UnitImage, unit_image
@@ -13,6 +13,7 @@ from napari_superpixels.core.metrics import evaluate
 from napari_superpixels.core.slowness import label_slowness
 from napari_superpixels.core.superpixels import grow_superpixels
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem
+from napari_superpixels.engine.target_growth import SuperpixelNumber
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.predict import predict
 from napari_superpixels.params import SegmentParams
@@ -22,17 +23,11 @@ _DEFAULTS = SegmentParams()
 MEASURES = ("undersegmentation_error", "boundary_recall", "compactness_px", "explained_variation")
 
 
-class ValidationConfig(BaseModel):
+class ValidationConfig(SuperpixelNumber):
     """How a network is validated; immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_images: int = Field(50, ge=1)
     """Images of the validation split that are measured, evenly spread over it."""
-    n_segments: int = Field(400, ge=1)
-    """Superpixels of an image."""
-    superpixel_size: float | None = Field(None, ge=1)
-    """Average area of a superpixel in pixels, instead of their number."""
     tolerance: int = Field(2, ge=0)
     """Distance in pixels within which boundaries match."""
     color_weight: float = Field(_DEFAULTS.color_weight, ge=0)
@@ -113,8 +108,6 @@ def _segment(
     boundary: NDArray[np.float32] | None,
     config: ValidationConfig,
 ) -> NDArray[np.int32]:
-    n_pixels = flattened.shape[0] * flattened.shape[1]
-    wanted = config.n_segments if config.superpixel_size is None else round(n_pixels / config.superpixel_size)
     slowness = label_slowness(
         pixel_features(unit.pixels, flattened, 1.0, unit.kind),
         "quadratic",
@@ -122,4 +115,4 @@ def _segment(
         edge_weight=config.edge_weight,
         boundary=boundary,
     )
-    return grow_superpixels(slowness, min(max(1, wanted), n_pixels)).labels
+    return grow_superpixels(slowness, config.n_wanted(flattened.shape[0] * flattened.shape[1])).labels
