@@ -6,7 +6,6 @@ Source: P. Arbelaez, M. Maire, C. Fowlkes, J. Malik, "Contour Detection and Hier
 IEEE TPAMI 33(5), 2011, doi:10.1109/TPAMI.2010.161.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,12 +84,6 @@ def read_bsds(root: str | Path, split: str, name: str) -> BsdsSample:
                 "image and annotation do not belong together."
             )
     return BsdsSample(name, image, ground_truths)
-
-
-def iter_bsds(root: str | Path, split: str) -> Iterator[BsdsSample]:
-    """Yield a split's samples in order of their names; see :func:`list_bsds` and :func:`read_bsds`."""
-    for name in list_bsds(root, split):
-        yield read_bsds(root, split, name)
 
 
 def _read_image(path: Path) -> NDArray[np.uint8]:

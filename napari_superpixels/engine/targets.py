@@ -1,6 +1,5 @@
 """Samples to train on: images with their superpixel targets, made when needed or taken from files."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,15 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels import __version__
 from napari_superpixels.core.image import unit_image
-from napari_superpixels.data.sources import DataSource, SourceItem, bsds_source
+from napari_superpixels.data.sources import DataSource, SourceItem
 from napari_superpixels.data.target_files import Targets, read_targets
 from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
 from napari_superpixels.engine.target_runs import run_targets, target_path
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.nets.samples import TrainSample
 
-__all__ = ["StoredSamples", "TargetConfig", "load_bsds_samples", "load_samples", "make_sample"]
+__all__ = ["StoredSamples", "TargetConfig", "load_samples", "make_sample"]
 
 
 def make_sample(
@@ -101,22 +99,6 @@ def load_samples(
     return stored if lazy else list(stored)
 
 
-def load_bsds_samples(
-    bsds: str | Path,
-    split: str,
-    config: TargetConfig | None = None,
-    *,
-    cache: str | Path | None = None,
-    on_sample: Callable[[int, int], None] | None = None,
-) -> list[TrainSample]:
-    """Read a split of BSDS500 and grow its targets, or take them from the cache.
-
-    This is :func:`load_samples` with a cache that keeps a folder for each configuration and split.
-    """
-    folder = None if cache is None else Path(cache) / f"bsds-{_digest(config or TargetConfig())}" / split
-    return list(load_samples(bsds_source(bsds, split), config, cache=folder, on_sample=on_sample))
-
-
 @dataclass(frozen=True, slots=True)
 class StoredSamples(Sequence[TrainSample]):
     """Samples whose images and targets are read each time that they are asked for; can be pickled."""
@@ -165,8 +147,3 @@ def _make_from(item: SourceItem, config: TargetConfig) -> TrainSample:
 
 def _named(name: str, error: str) -> str:
     return error if name in error else f"{name}: {error}"
-
-
-def _digest(config: TargetConfig) -> str:
-    """Return a short name of a configuration and this version."""
-    return hashlib.sha256(f"{__version__} {config.model_dump_json()}".encode()).hexdigest()[:12]

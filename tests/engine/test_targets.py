@@ -10,7 +10,7 @@ import tifffile
 from napari_superpixels.data.folders import folder_source
 from napari_superpixels.data.sources import DataSource, array_source, bsds_source
 from napari_superpixels.engine import target_runs
-from napari_superpixels.engine.targets import TargetConfig, load_bsds_samples, load_samples, make_sample
+from napari_superpixels.engine.targets import TargetConfig, load_samples, make_sample
 from napari_superpixels.errors import ReadError, WriteError
 from napari_superpixels.nets.samples import TrainSample
 
@@ -124,31 +124,24 @@ def test_failing_image_is_named(tmp_path: Path, cached: bool) -> None:
 
 def test_cached_bsds_targets_come_back(bsds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = TargetConfig(n_segments=15)
-    fresh = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache")
+    fresh = load_samples(bsds_source(bsds, "train"), config, cache=tmp_path / "cache")
     monkeypatch.setattr(target_runs, "grow_targets", lambda *arguments: pytest.fail("the cache was not used"))
-    cached = load_bsds_samples(bsds, "train", config, cache=tmp_path / "cache")
+    cached = load_samples(bsds_source(bsds, "train"), config, cache=tmp_path / "cache")
     for a, b in zip(fresh, cached, strict=True):
         assert_equal_samples(a, b)
     for a, b in zip(fresh, load_samples(bsds_source(bsds, "train"), config), strict=True):
         assert_equal_samples(a, b)
 
 
-def test_other_bsds_targets_keep_their_own_folder(bsds: Path, tmp_path: Path) -> None:
-    for n_segments in (15, 20):
-        samples = load_bsds_samples(bsds, "train", TargetConfig(n_segments=n_segments), cache=tmp_path / "cache")
-        assert samples[0].labels[0].max() == n_segments
-    assert len(list((tmp_path / "cache").rglob("100.npz"))) == 2
-
-
 def test_damaged_cache(bsds: Path, tmp_path: Path) -> None:
-    load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
+    load_samples(bsds_source(bsds, "train"), cache=tmp_path / "cache")
     path = sorted((tmp_path / "cache").rglob("*.npz"))[0]
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ReadError, match=r"100\.npz exists and was not written by this command, or is damaged"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "cache")
+        load_samples(bsds_source(bsds, "train"), cache=tmp_path / "cache")
 
 
 def test_cache_that_cannot_be_written(bsds: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteError, match="cannot be written"):
-        load_bsds_samples(bsds, "train", cache=tmp_path / "file")
+        load_samples(bsds_source(bsds, "train"), cache=tmp_path / "file")
