@@ -18,21 +18,12 @@ METHODS = {entry.key: entry for entry in _ALL}
 
 
 def load_methods(keys: Sequence[str] | None = None) -> tuple[list[Method], list[str]]:
-    """Return methods that are ready to run, and notes about what is left out.
-
-    Parameters
-    ----------
-    keys : sequence of str, optional
-        Keys of :data:`METHODS`; all by default. Of all, those whose library is missing are left out with a note.
+    """Return methods of :data:`METHODS`, ready to run, and notes; see :func:`load_chosen`.
 
     Raises
     ------
-    ValueError
-        If there is no method of that name, or a name comes twice.
-    MissingPackageError
-        If the library of a method that was named is missing.
     CheckpointError
-        If the default model is missing or unusable.
+        If the default model is missing or unusable, beside what :func:`load_chosen` raises.
     """
     return load_chosen(METHODS, keys, lambda entry: entry.load())
 

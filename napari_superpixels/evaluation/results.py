@@ -110,18 +110,7 @@ def _program() -> list[JsonValue]:
 
 
 class ResultStore(KeptValues[Result]):
-    """Results of an evaluation by :func:`result_key`, kept on disk.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File, as of :class:`napari_superpixels.evaluation.kept.KeptValues`.
-
-    Raises
-    ------
-    WriteError
-        If the file cannot be read or written.
-    """
+    """Results of an evaluation by :func:`result_key`, kept in a file; see the base class."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, asdict, lambda values: Result(**{**values, "metrics": Metrics(**values["metrics"])}))

@@ -74,18 +74,7 @@ def _can_bind() -> bool:
 
 
 class SpeedStore(KeptValues[list[Timing]]):
-    """Finished sizes, kept on disk.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File, as of :class:`napari_superpixels.evaluation.kept.KeptValues`.
-
-    Raises
-    ------
-    WriteError
-        If the file cannot be read or written.
-    """
+    """Finished sizes, kept in a file; see :class:`napari_superpixels.evaluation.kept.KeptValues`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(

@@ -185,20 +185,7 @@ SPEED_METHODS = (
 
 
 def load_speed_methods(keys: Sequence[str] | None = None) -> tuple[list[SpeedMethod], list[str]]:
-    """Return what can be timed here, and notes about what is left out.
-
-    Parameters
-    ----------
-    keys : sequence of str, optional
-        Keys of :data:`SPEED_METHODS`; all by default. Of all, those whose library is missing are left out with a note.
-
-    Raises
-    ------
-    ValueError
-        If there is no method of that name, or a name comes twice.
-    MissingPackageError
-        If the library of a method that was named is missing.
-    """
+    """Return what can be timed here, and notes; see :func:`napari_superpixels.evaluation.methods.load_chosen`."""
     return load_chosen({method.key: method for method in SPEED_METHODS}, keys, _tried)
 
 
