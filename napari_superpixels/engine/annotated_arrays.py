@@ -108,9 +108,9 @@ class AnnotatedArrays:
             self.put(delta)
         return delta
 
-    def put(self, delta: ArrayDelta) -> None:
-        """Write a change, with the index kept up to date."""
-        values = delta.new_values()
+    def put(self, delta: ArrayDelta, values: npt.NDArray[Any] | None = None) -> None:
+        """Write a change, with the index kept up to date; `values` are its new values where they are at hand."""
+        values = delta.new_values() if values is None else values
         box = self.plane_box(delta.box)
         if self._index is None or box is None:
             self._write(delta.array, delta.box, delta.pixels(), values)
@@ -139,11 +139,13 @@ class AnnotatedArrays:
             delta.reversed().put_into(old, origin)
         return ArrayDelta.between(deltas[0].array, box, old, new)
 
-    def whole_change(self, name: ArrayName, values: npt.NDArray[Any]) -> ArrayDelta:
-        """Return the change of all of the plane at hand to new values, without writing it."""
-        old = self.plane_of(name)
-        box = self.whole_box((slice(0, old.shape[0]), slice(0, old.shape[1])))
-        return ArrayDelta(name, box, None, Runs.of(old), Runs.of(values))
+    def replace(self, name: ArrayName, values: npt.NDArray[Any], old: Runs | None = None) -> ArrayDelta:
+        """Write all of the plane at hand and return the change; `old` stands for what the plane was, if given."""
+        plane = self.plane_of(name)
+        box = self.whole_box((slice(0, plane.shape[0]), slice(0, plane.shape[1])))
+        delta = ArrayDelta(name, box, None, old or Runs.of(plane), Runs.of(values))
+        self.put(delta, values.reshape(delta.shape))
+        return delta
 
     def _write_direct(
         self, name: ArrayName, box: Box, mask: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]

@@ -2,10 +2,10 @@
 
 from napari_superpixels.engine.annotation_classes import ClassActs
 from napari_superpixels.engine.annotation_painting import PaintingActs
-from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.annotation_repairs import RepairActs
 
 
-class Annotation(PaintingActs, ClassActs):
+class Annotation(PaintingActs, RepairActs, ClassActs):
     """Labels and classes of an image, all that can be done to them, and the history of what was.
 
     No window is needed: views call its methods and listen to its signals. See
@@ -23,24 +23,3 @@ class Annotation(PaintingActs, ClassActs):
     >>> annotation.undo().name
     'Paint class 1'
     """
-
-    def set_plane(self, index: tuple[int | slice, ...], result: SolveResult | None = None) -> None:
-        """Take a plane at hand; a stroke under way ends.
-
-        Parameters
-        ----------
-        index : tuple of int and slice
-            A whole number for every axis of the arrays but two, which get ``slice(None)``.
-        result : SolveResult, optional
-            The result that its superpixels come from.
-
-        Raises
-        ------
-        ValueError
-            If the index does not choose one plane.
-        IndexError
-            If there is no such plane.
-        """
-        self.end_stroke()
-        if self._arrays.set_plane(index):
-            self.plane_changed.emit(self.plane)

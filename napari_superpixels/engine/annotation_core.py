@@ -1,7 +1,7 @@
 """What every act on an annotation rests on: its state, its history, and its signals."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotated_arrays import AnnotatedArrays, Write
+from napari_superpixels.engine.corrections import Correction, from_json, to_json
 from napari_superpixels.engine.deltas import ArrayDelta, ArrayName, Box, Position, classes_used
 from napari_superpixels.engine.history import DEFAULT_MAX_BYTES, Entry, History
 from napari_superpixels.engine.region_index import PlaneBox, RegionIndex
@@ -22,10 +23,14 @@ Anchor = tuple[int, int]
 class PlaneState:
     """The small state of one plane."""
 
+    corrections: tuple[Correction, ...] = ()
+    """What was corrected by hand and holds, in that order."""
     checked: frozenset[Anchor] = frozenset()
     """Anchors of the superpixels that the user marked as checked."""
     params: dict[str, Any] | None = None
     """Parameters that the superpixels were made with, as JSON holds them; None if not known."""
+    result: str | None = None
+    """Name of the result that the superpixels come from; None if not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +87,16 @@ class AnnotationCore:
     """The new class table."""
     current_class_changed = Signal(int)
     """The new class for painting."""
+    corrections_changed = Signal()
+    """The corrections of the plane at hand, or of another, are others."""
     checked_changed = Signal()
     """Superpixels were marked as checked, or no longer."""
     params_changed = Signal(dict)
-    """Parameters, as JSON holds them, that the superpixels of the plane at hand have after an undo or redo."""
+    """Parameters, as JSON holds them, that the superpixels of the plane at hand have after an undo or redo.
+
+    They are shown already: :meth:`.session.Session.restore` is what to do; then, where :attr:`result` is None,
+    :meth:`.session.Session.recall`, and :meth:`set_result` with what comes of it.
+    """
     plane_changed = Signal(tuple)
     """Another plane is at hand: its index, None for the plane's two axes."""
     history_changed = Signal()
@@ -173,6 +184,11 @@ class AnnotationCore:
             self.current_class_changed.emit(number)
 
     @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """What was corrected by hand in the plane at hand, and holds; for the input of the session."""
+        return self._plane_state(self.plane).corrections
+
+    @property
     def params(self) -> dict[str, Any] | None:
         """Parameters that the superpixels of the plane at hand were made with, as JSON holds them, if known."""
         return self._plane_state(self.plane).params
@@ -195,6 +211,7 @@ class AnnotationCore:
         for delta in reversed(entry.deltas):
             self._put(delta.reversed())
         self._set_small(entry.plane, entry.after, entry.before)
+        self._tell_params(entry.plane, entry.before)
         self._history.undo()
         self.undone.emit(entry)
         return entry
@@ -208,6 +225,7 @@ class AnnotationCore:
         for delta in entry.deltas:
             self._put(delta)
         self._set_small(entry.plane, entry.before, entry.after)
+        self._tell_params(entry.plane, entry.after)
         self._history.redo()
         self.redone.emit(entry)
         return entry
@@ -268,6 +286,7 @@ class AnnotationCore:
         self.classes_changed.emit(everywhere)
         self._on_table()
         self.checked_changed.emit()
+        self.corrections_changed.emit()
         self._history.load(state.entries, state.position)
         self.restored.emit()
 
@@ -311,14 +330,28 @@ class AnnotationCore:
 
     def _set_small(self, plane: Position, old: dict[str, Any], new: dict[str, Any]) -> None:
         """Bring the small state from one side of an entry to the other."""
-        state = self._plane_state(plane)
+        state = before = self._plane_state(plane)
         if "checked" in new:
             gone, come = ({(int(r), int(c)) for r, c in side["checked"]} for side in (old, new))
-            self._planes[plane] = state = PlaneState((state.checked - gone) | come, state.params)
+            state = replace(state, checked=(state.checked - gone) | come)
+        if "corrections" in new:
+            corrections = spliced(state.corrections, old["corrections"], new["corrections"])
+            state = replace(state, corrections=corrections)
+        if "params" in new:
+            state = replace(state, params=new["params"], result=new["result"])
+        if state != before:
+            self._planes[plane] = state
+        if "checked" in new:
             self.checked_changed.emit()
+        if "corrections" in new:
+            self.corrections_changed.emit()
         if "table" in new:
             self._table = ClassTable.from_json(new["table"])
             self._on_table()
+
+    def _tell_params(self, plane: Position, new: dict[str, Any]) -> None:
+        if plane == self.plane and new.get("params") is not None:
+            self.params_changed.emit(new["params"])
 
     def _on_table(self) -> None:
         self.table_changed.emit(self._table)
@@ -331,3 +364,19 @@ class AnnotationCore:
         if number != 0 and number not in self._table:
             raise ValueError(f"There is no class {number}; expected 0 for none, or one of {self._table.numbers}.")
         return number
+
+
+def splices(old: tuple[Correction, ...], new: tuple[Correction, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return both sides of a change of the corrections as an entry holds them; empty if there is none."""
+    if old == new:
+        return {}, {}
+    n_same = min(len(old), len(new))
+    at = next((i for i in range(n_same) if old[i] != new[i]), n_same)
+    before, after = ({"corrections": {"at": at, "items": list(map(to_json, side[at:]))}} for side in (old, new))
+    return before, after
+
+
+def spliced(corrections: tuple[Correction, ...], old: dict[str, Any], new: dict[str, Any]) -> tuple[Correction, ...]:
+    """Return corrections with one side of a change in the place of the other."""
+    at = new["at"]
+    return (*corrections[:at], *map(from_json, new["items"]), *corrections[at + len(old["items"]) :])

@@ -21,9 +21,9 @@ class Entry:
     """One act.
 
     `before` and `after` hold, by name, what changed of the small state, as values that JSON can hold: ``"table"``, a
-    class table; ``"params"``, all parameters of the superpixels; ``"corrections"`` of the plane, ``{"at": i, "items":
-    [...]}``, where the items stood or stand from place i on; ``"checked"`` of the plane, the anchors (row, column) that
-    only that side has.
+    class table; ``"params"``, all parameters of the superpixels, with ``"result"``, a name of the result that they come
+    from; ``"corrections"`` of the plane, ``{"at": i, "items": [...]}``, where the items stood or stand from place i on;
+    ``"checked"`` of the plane, the anchors (row, column) that only that side has.
     """
 
     name: str

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psygnal import Signal
 
+from napari_superpixels.engine.constraints import Correction
 from napari_superpixels.engine.models import model_identity
 from napari_superpixels.engine.pipeline import Pipeline, SolveResult
 from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_keys
@@ -23,6 +24,10 @@ class SolveRequest:
 
     inputs: ImageInput
     params: SegmentParams
+    turn: int = 0
+    """How often the session had been set back when this was asked for."""
+    is_recall: bool = False
+    """Whether the result is wanted for what local repairs need of it only, and not to be shown."""
 
     def keys(self) -> dict[Stage, Hashable]:
         """Return what each stage is to be made from."""
@@ -56,6 +61,8 @@ class Session:
     """Share done, 0 to 1, and what is being done; at most ten times a second, and at the end."""
     solved = Signal(SolveResult)
     """A new result."""
+    recalled = Signal(SolveResult)
+    """The result that :meth:`recall` asked for."""
     failed = Signal(Exception)
     """A computation failed."""
     cancelled = Signal()
@@ -75,6 +82,8 @@ class Session:
         self._inputs: ImageInput | None = None
         self._result: SolveResult | None = None
         self._asked: SolveRequest | None = None
+        self._shown: dict[Stage, Hashable] | None = None
+        self._turn = 0
         self._has_failed = False
         self._pipeline = Pipeline()
         self._dispatch: Dispatch = dispatch or (lambda function: function())
@@ -154,7 +163,7 @@ class Session:
             return
         self._inputs = inputs
         if self._result is not None and (inputs is None or inputs.source != self._result.inputs.source):
-            self._result = None
+            self._result = self._shown = None
         is_same_image = inputs is not None and old is not None and inputs.source == old.source
         if not is_same_image:
             self._asked = None
@@ -162,6 +171,49 @@ class Session:
         self.input_changed.emit(inputs)
         if is_same_image:
             self._follow()
+
+    def restore(self, params: SegmentParams) -> None:
+        """Set parameters whose superpixels are shown already, as after an undo: nothing is recomputed.
+
+        What runs or waits is dropped, and the parameters are followed from here.
+        """
+        self._scheduler.cancel(silently=True)
+        self._asked = None
+        self._turn += 1
+        self._has_failed = False
+        old, self._params = self._params, params
+        self._shown = None if self._inputs is None else SolveRequest(self._inputs, params).keys()
+        if params != old:
+            self.params_changed.emit(params, old)
+
+    def set_corrections(self, corrections: tuple[Correction, ...]) -> None:
+        """Set the corrections of what is segmented, which the superpixels that are shown have already.
+
+        Nothing is recomputed, but what runs or waits is asked for again with them. Without an input, nothing happens.
+        """
+        inputs = self._inputs
+        if inputs is None or inputs.corrections == corrections:
+            return
+        before = SolveRequest(inputs, self._params).keys()
+        self._inputs = replace(inputs, corrections=corrections)
+        if self._shown == before:
+            self._shown = SolveRequest(self._inputs, self._params).keys()
+        if self._scheduler.is_busy and self._asked is not None and not self._asked.is_recall:
+            self.segment()
+
+    def recall(self) -> None:
+        """Compute the result of the present input and parameters without showing it; `recalled` follows.
+
+        For what local repairs need of a result that is no longer there. Where a computation runs already, its result
+        comes instead.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no input.
+        """
+        if not self._scheduler.is_busy:
+            self._submit(is_recall=True)
 
     def segment(self) -> None:
         """Compute superpixels of the present input with the present parameters.
@@ -171,14 +223,7 @@ class Session:
         RuntimeError
             If there is no input.
         """
-        if self._inputs is None:
-            raise RuntimeError("There is no image to segment; set_input first.")
-        was_idle = not self._scheduler.is_busy
-        self._has_failed = False
-        self._asked = SolveRequest(self._inputs, self._params)
-        self._scheduler.submit(self._asked)
-        if was_idle:
-            self.started.emit()
+        self._submit()
 
     def cancel(self) -> None:
         """Stop what runs or waits; `cancelled` follows."""
@@ -188,6 +233,16 @@ class Session:
     def close(self) -> None:
         """Stop the worker; no signal follows."""
         self._scheduler.close()
+
+    def _submit(self, *, is_recall: bool = False) -> None:
+        if self._inputs is None:
+            raise RuntimeError("There is no image to segment; set_input first.")
+        was_idle = not self._scheduler.is_busy
+        self._has_failed = False
+        self._asked = SolveRequest(self._inputs, self._params, self._turn, is_recall)
+        self._scheduler.submit(self._asked)
+        if was_idle:
+            self.started.emit()
 
     def _follow(self) -> None:
         """Recompute when live and a result of the present image is out of date."""
@@ -199,11 +254,14 @@ class Session:
         if self._scheduler.is_busy:
             is_stale = self._asked is None or bool(dirty_stages(self._asked.keys(), wanted))
         else:
-            is_stale = self._result is None or bool(dirty_stages(self._result.keys, wanted))
+            is_stale = self._shown is None or bool(dirty_stages(self._shown, wanted))
         if is_stale:
             self.segment()
         elif self._has_failed and self._result is not None:
-            # The parameters are again those of the result that is shown: the failure is over.
+            # The parameters are again those of what is shown: the failure is over.
+            if self._result.keys != wanted:
+                self.segment()
+                return
             self._has_failed = False
             self.solved.emit(self._result)
 
@@ -230,9 +288,17 @@ class Session:
         self.failed.emit(error)
 
     def _on_result(self, request: SolveRequest, result: SolveResult) -> None:
-        if self._inputs is not None and request.inputs.source == self._inputs.source:
+        if self._inputs is None or request.inputs.source != self._inputs.source or request.turn != self._turn:
+            return
+        if request.is_recall:
             self._result = result
+            self.recalled.emit(result)
+        elif request.inputs.corrections == self._inputs.corrections:
+            self._result, self._shown = result, result.keys
             self.solved.emit(result)
+        elif not self._scheduler.is_busy:
+            # The user corrected something while this was on its way here.
+            self.segment()
 
 
 def _supersedes(new: SolveRequest, old: SolveRequest) -> bool:

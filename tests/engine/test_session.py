@@ -1,12 +1,14 @@
 """The session's signals: one for each change, and a recomputation only when there is something to keep up to date."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from psygnal.testing import assert_emitted_once_with, assert_not_emitted
 from pydantic import ValidationError
 
+from napari_superpixels.engine.constraints import Merge
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import SegmentParams
@@ -188,3 +190,154 @@ def test_going_back_after_a_failure_tells_the_result_again(session):
     assert session.results[-1] is session.results[0]
     assert len(session.results) == 2
     assert not session.is_busy
+
+
+MERGE = (Merge(((5, 5), (5, 6))),)
+
+
+def test_restored_parameters_are_not_computed(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update(n_segments=20)
+    session.wait()
+    with assert_emitted_once_with(session.params_changed, RAW, RAW.updated(n_segments=20)):
+        session.restore(RAW)
+    assert not session.is_busy
+    session.update_view(live=False)
+    session.update_view(live=True)
+    assert not session.is_busy
+
+
+def test_restored_parameters_are_followed(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.restore(RAW.updated(n_segments=20))
+    session.update(n_segments=12)
+    session.wait()
+    assert [result.n_segments for result in session.results] == [12, 12]
+
+
+def test_restoring_drops_what_is_on_its_way(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((600, 600))))
+    session.segment()
+    session.restore(RAW.updated(n_segments=20))
+    session.wait()
+    assert session.results == []
+    assert session.n_cancelled == 0
+
+
+def test_restoring_drops_a_result_that_waits_for_the_main_thread():
+    waiting = []
+    session = Session(RAW, dispatch=waiting.append)
+    results = []
+    session.solved.connect(results.append)
+    session.set_input(given())
+    session.segment()
+    while session.is_busy or len(waiting) < 2:
+        time.sleep(0.01)
+    session.restore(RAW.updated(n_segments=20))
+    for function in waiting:
+        function()
+    session.close()
+    assert results == []
+
+
+def test_corrections_are_not_computed_again(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.set_corrections(MERGE)
+    assert session.inputs.corrections == MERGE
+    assert not session.is_busy
+    session.update_view(live=False)
+    session.update_view(live=True)
+    assert not session.is_busy
+
+
+def test_corrections_are_in_the_next_result(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.set_corrections(MERGE)
+    session.update(n_segments=20)
+    session.wait()
+    assert session.result.inputs.corrections == MERGE
+
+
+def test_corrections_keep_changed_parameters_waiting(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.update_view(live=False)
+    session.update(n_segments=20)
+    session.set_corrections(MERGE)
+    session.update_view(live=True)
+    session.wait()
+    assert session.result.params.n_segments == 20
+
+
+def test_a_result_without_the_latest_corrections_is_computed_again(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((300, 300))))
+    session.segment()
+    session.set_corrections(MERGE)
+    session.wait()
+    assert [result.inputs.corrections for result in session.results] == [MERGE]
+
+
+def test_a_result_that_corrections_overtook_is_computed_again():
+    waiting = []
+    session = Session(RAW, dispatch=waiting.append)
+    results = []
+    session.solved.connect(results.append)
+    session.set_input(given())
+    session.segment()
+    while session.is_busy or len(waiting) < 2:
+        time.sleep(0.01)
+    session.set_corrections(MERGE)
+    while not results:
+        while waiting:
+            waiting.pop(0)()
+        time.sleep(0.01)
+    session.close()
+    assert [result.inputs.corrections for result in results] == [MERGE]
+
+
+def test_corrections_without_an_image(session):
+    session.set_corrections(MERGE)
+    assert session.inputs is None
+
+
+def test_recall_computes_without_showing(session):
+    recalled = []
+    session.recalled.connect(recalled.append)
+    session.set_input(given())
+    session.recall()
+    session.wait()
+    assert session.results == []
+    assert [result.n_segments for result in recalled] == [12]
+    assert session.result is recalled[0]
+
+
+def test_recall_leaves_a_running_computation_alone(session):
+    recalled = []
+    session.recalled.connect(recalled.append)
+    session.set_input(given(pixels=np.random.default_rng(0).random((300, 300))))
+    session.segment()
+    session.recall()
+    session.wait()
+    assert len(session.results) == 1
+    assert recalled == []
+
+
+def test_going_back_after_a_failure_shows_the_corrections_too(session):
+    session.set_input(given())
+    session.segment()
+    session.wait()
+    session.set_corrections(MERGE)
+    session.update(n_segments=1_000_000)
+    session.wait()
+    session.update(n_segments=12)
+    session.wait()
+    assert session.results[-1].inputs.corrections == MERGE

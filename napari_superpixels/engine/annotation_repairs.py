@@ -1,0 +1,189 @@
+"""Repairs of superpixels by hand: each is a correction that holds from then on."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from skimage.measure import label as connected_components
+
+from napari_superpixels.core.walks import walk_through
+from napari_superpixels.engine.annotation_core import splices
+from napari_superpixels.engine.annotation_results import ResultActs
+from napari_superpixels.engine.corrections import (
+    AddSeed,
+    Assign,
+    Correction,
+    Cut,
+    Merge,
+    RemoveSeed,
+    Split,
+    apply_correction,
+    holds,
+)
+from napari_superpixels.engine.deltas import ArrayDelta
+from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.region_index import PlaneBox
+
+Point = tuple[int, int]
+#: Pixels, (row, column) each: a sequence of pairs, or an array of shape (n, 2).
+Points = Sequence[Point] | npt.NDArray[np.integer[Any]]
+
+
+class RepairActs(ResultActs):
+    """Repairs of the plane at hand.
+
+    All points are (row, column) in pixels of the plane. Each act returns its entry, or None if there was nothing to do:
+    the superpixels are so already, or what is asked is impossible. Earlier corrections that an act breaks are dropped
+    with it, and come back when it is undone.
+    """
+
+    def merge(self, path: Points) -> Entry | None:
+        """Make one superpixel of all that a 4-connected path runs through; that at its beginning takes the others."""
+        return self._correct("Merge", Merge(_pixels(path)))
+
+    def split(self, groups: Iterable[Points]) -> Entry | None:
+        """Give each of two or more groups of pixels, clicks or scribbles, a superpixel of its own."""
+        return self._correct("Split", Split(tuple(map(_pixels, groups))))
+
+    def cut(self, path: Points) -> Entry | None:
+        """Make a border of a 4-connected path: its pixels and those on its right-hand side are apart."""
+        return self._correct("Cut", Cut(_pixels(path)))
+
+    def assign(self, path: Points, anchor: Point) -> Entry | None:
+        """Give pixels to the superpixel at another pixel: a boundary that is moved.
+
+        If all of that superpixel has one class, the pixels that it gets have it too.
+        """
+        return self._assign("Move boundary", Assign(_pixels(path), _pixels([anchor])[0]))
+
+    def add_seed(self, point: Point) -> Entry | None:
+        """Let a superpixel of its own grow from a point."""
+        correction = AddSeed.at(self.labels_plane, _pixels([point])[0])
+        return None if correction is None else self._correct("Add seed", correction)
+
+    def remove_seed(self, point: Point) -> Entry | None:
+        """Give up the superpixel at a point: its neighbours grow over it."""
+        way = self._way_out(_pixels([point])[0])
+        return None if way is None else self._correct("Remove seed", RemoveSeed(way))
+
+    def split_mixed(self, label: int) -> Entry | None:
+        """Divide a superpixel where its classes meet; None if it has one class only, KeyError if it is not there."""
+        return self._divide("Split mixed", [label] if self.index.is_mixed(label) else [])
+
+    def split_all_mixed(self) -> Entry | None:
+        """Divide all superpixels that have several classes, as one act."""
+        return self._divide("Split all mixed", self.index.mixed().tolist())
+
+    def _correct(self, name: str, correction: Correction) -> Entry | None:
+        self.end_stroke()
+        delta = self._apply(correction)
+        return None if delta is None else self._record(name, [delta], [correction])
+
+    def _assign(self, name: str, correction: Assign) -> Entry | None:
+        self.end_stroke()
+        taker = self.index.label_at(correction.anchor)
+        number = None if not taker or self.index.is_mixed(taker) else self.index.class_of(taker)
+        delta = self._apply(correction)
+        if delta is None:
+            return None
+        deltas = [delta]
+        box = self.plane_box(delta.box)
+        if number is not None and box is not None:
+            pixels = delta.pixels()
+            got = self.labels_plane[box] == taker
+            got &= True if pixels is None else pixels.reshape(got.shape)
+            painted = self._change("classes", box, np.where(got, np.uint8(number), self.classes_plane[box]))
+            deltas += [] if painted is None else [painted]
+        return self._record(name, deltas, [correction])
+
+    def _apply(self, correction: Correction) -> ArrayDelta | None:
+        """Write what a correction demands; None if nothing changes, or it would not hold."""
+        patch = apply_correction(
+            correction, self.labels_plane, self.slowness, self.index.next_label, keep=self.corrections
+        )
+        return None if patch is None else self._change("labels", patch.box, patch.labels)
+
+    def _record(self, name: str, deltas: list[ArrayDelta], additions: Iterable[Correction]) -> Entry:
+        """Commit changes of labels that are written already, and drop the corrections that they broke."""
+        boxes = [box for delta in deltas if delta.array == "labels" for box in [self.plane_box(delta.box)] if box]
+        kept = [
+            correction
+            for correction in self.corrections
+            if not any(_meets(correction, box) for box in boxes) or holds(correction, self.labels_plane)
+        ]
+        kept += [correction for correction in additions if holds(correction, self.labels_plane)]
+        return self._commit(name, deltas, *splices(self.corrections, tuple(kept)))
+
+    def _divide(self, name: str, labels: list[int]) -> Entry | None:
+        """Make a superpixel of each connected part of one class in some superpixels."""
+        self.end_stroke()
+        if not labels:
+            return None
+        box, _ = self.index.pixels_of(labels)
+        corner = (box[0].start, box[1].start)
+        new = self.labels_plane[box].copy()
+        next_label = self.index.next_label
+        corrections: list[Correction] = []
+        for label in labels:
+            part_box, mask = self.index.mask_of(label)
+            parts = connected_components(
+                np.where(mask, self.classes_plane[part_box].astype(np.int32) + 1, 0), connectivity=1, background=0
+            )
+            sizes = np.bincount(parts.ravel())
+            sizes[0] = 0
+            inner = tuple(slice(s.start - c, s.stop - c) for s, c in zip(part_box, corner, strict=True))
+            for part in np.flatnonzero(sizes):
+                if part != sizes.argmax():
+                    new[inner][parts == part] = next_label
+                    next_label += 1
+            corrections.append(Split(_borders(parts, (part_box[0].start, part_box[1].start))))
+        delta = self._change("labels", box, new)
+        return None if delta is None else self._record(name, [delta], corrections)
+
+    def _way_out(self, point: Point) -> tuple[Point, ...] | None:
+        """Return a path inside the superpixel at a point, and one pixel more into its nearest neighbour."""
+        label = self.index.label_at(point)
+        if not label:
+            return None
+        box, mask = self.index.mask_of(label)
+        corner = np.array([box[0].start, box[1].start])
+        inside = np.argwhere(mask) + corner
+        steps = [inside + step for step in ((-1, 0), (0, -1), (0, 1), (1, 0))]
+        beyond = np.concatenate(steps)
+        within = np.flatnonzero(((beyond >= 0) & (beyond < self.labels_plane.shape)).all(axis=1))
+        found = self.labels_plane[tuple(beyond[within].T)]
+        within = within[(found != 0) & (found != label)]
+        if not within.size:
+            return None
+        nearest = within[np.argmin(((beyond[within] - point) ** 2).sum(axis=1))]
+        ends = np.zeros(mask.shape, bool)
+        for pixel in (point, inside[nearest % len(inside)]):
+            ends[tuple(pixel - corner)] = True
+        way = walk_through(mask, ends) + corner
+        if tuple(way[0]) != point:
+            way = way[::-1]
+        return _pixels(np.concatenate([way, beyond[nearest][None]]))
+
+
+def _pixels(points: Points) -> tuple[Point, ...]:
+    return tuple((int(row), int(column)) for row, column in points)
+
+
+def _meets(correction: Correction, box: PlaneBox) -> bool:
+    """Return whether a correction speaks of pixels near a box."""
+    top, bottom, left, right = correction.bounds
+    rows, columns = box
+    return top < rows.stop and bottom >= rows.start and left < columns.stop and right >= columns.start
+
+
+def _borders(parts: npt.NDArray[np.integer[Any]], corner: Point) -> tuple[tuple[Point, ...], ...]:
+    """Return for each part a path through its pixels that touch another part."""
+    framed = np.pad(parts, 1)
+    here = framed[1:-1, 1:-1]
+    touches = np.zeros(parts.shape, bool)
+    for other in (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]):
+        touches |= (here > 0) & (other > 0) & (other != here)
+    return tuple(
+        _pixels(walk_through(parts == part, touches & (parts == part)) + corner) for part in range(1, parts.max() + 1)
+    )
