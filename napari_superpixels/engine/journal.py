@@ -1,0 +1,374 @@
+"""The journal of an annotation: every act is on the disk a moment after it was done.
+
+A journal is a snapshot of the annotation and the acts since, in one file that only grows, until a new snapshot takes
+the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own.
+"""
+
+import io
+import json
+import queue
+import re
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+from psygnal import Signal, SignalInstance
+from pydantic import JsonValue
+
+from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.annotation_core import AnnotationState
+from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.journal_file import (
+    SUFFIX,
+    Kind,
+    append,
+    lock,
+    read_header,
+    read_records,
+    sync,
+    write_start,
+)
+from napari_superpixels.engine.project import ImageReference, Pixels, image_reference, read_reference
+from napari_superpixels.engine.scheduler import Dispatch
+from napari_superpixels.engine.state_archive import checked_entry, read_state, write_state
+from napari_superpixels.errors import ReadError
+from napari_superpixels.files import replacing
+
+#: A log may grow to the size of its snapshot, but at least to this, before a new snapshot is made.
+MIN_LOG_BYTES = 16 * 2**20
+#: Nor may it have more acts than this, which must all be done again to restore it.
+MAX_LOG_ACTS = 20_000
+_MAX_STEM = 60
+
+
+def default_journal_folder() -> Path:
+    """Return the folder of journals, in the user's data; it need not exist yet."""
+    return platformdirs.user_data_path("napari-superpixels", appauthor=False) / "journals"
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledImage:
+    """The image whose annotation is journaled."""
+
+    pixels: Pixels
+    """All of it; read once, in the journal's thread, for its hash."""
+    name: str
+    """Its name, from which the journal's is made."""
+    path: str = ""
+    """Its file, if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A journal that a program left behind."""
+
+    path: Path
+    """The journal."""
+    image: ImageReference
+    """The image that it belongs to."""
+    n_acts: int
+    """Number of acts since its snapshot."""
+    changed: float
+    """When it was written last, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """What a journal holds."""
+
+    state: AnnotationState
+    """The annotation after its last whole act."""
+    image: ImageReference
+    """The image that it belongs to."""
+    settings: dict[str, JsonValue]
+    """What else was kept."""
+    is_torn: bool
+    """Whether the end of the journal is damaged: an act, most often the last, is missing."""
+    notes: tuple[str, ...] = ()
+    """What the user should know."""
+
+
+class Journal:
+    """Writes down what is done to an annotation, from the first act on.
+
+    Parameters
+    ----------
+    annotation : Annotation
+        What to follow.
+    folder : str or pathlib.Path
+        Where the journal is made; see :func:`default_journal_folder`.
+    image : JournaledImage
+        The image that is annotated.
+    settings : mapping, optional
+        What else to keep, as JSON can hold it; see :func:`napari_superpixels.engine.project.save_project`.
+    dispatch : callable, optional
+        Runs a function in the main thread; calls it at once, in the journal's thread, if None.
+    min_log_bytes : int
+        Bytes of acts that are always kept before a new snapshot is made.
+    """
+
+    failed = Signal(Exception)
+    """The journal cannot be written; emitted once until it can be again. The next act tries again."""
+    resumed = Signal()
+    """After a failure, everything is on the disk again."""
+
+    def __init__(
+        self,
+        annotation: Annotation,
+        folder: str | Path,
+        image: JournaledImage,
+        *,
+        settings: Mapping[str, JsonValue] | None = None,
+        dispatch: Dispatch | None = None,
+        min_log_bytes: int = MIN_LOG_BYTES,
+    ) -> None:
+        self._annotation = annotation
+        self._dispatch: Dispatch = dispatch or (lambda function: function())
+        stem = re.sub(r"[^\w.-]+", "_", Path(image.name).name)[:_MAX_STEM].strip("._") or "image"
+        path = Path(folder) / f"{stem}-{secrets.token_hex(4)}{SUFFIX}"
+        self._log = _Log(path, image, dict(settings or {}), annotation.history.max_bytes, min_log_bytes)
+        self._queue: queue.SimpleQueue[_Command] = queue.SimpleQueue()
+        self._needs_snapshot = True
+        self._has_failed = False
+        self._handlers: list[tuple[SignalInstance, Callable[..., object]]] = [
+            (annotation.committed, lambda entry: self._note(Kind.done, entry)),
+            (annotation.amended, lambda entry: self._note(Kind.amended, entry)),
+            (annotation.undone, lambda entry: self._note(Kind.undone)),
+            (annotation.redone, lambda entry: self._note(Kind.redone)),
+            (annotation.restored, self._on_restored),
+        ]
+        for signal, handler in self._handlers:
+            signal.connect(handler)
+        self._thread = threading.Thread(target=self._write, name=f"journal of {image.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def path(self) -> Path:
+        """The journal's file, which is there from the first act on."""
+        return self._log.path
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything is written; return whether it is, within so many seconds."""
+        done = threading.Event()
+        self._queue.put(_Command(done=done))
+        return done.wait(timeout) and not self._has_failed
+
+    def close(self, *, keep: bool = False) -> None:
+        """Stop following the annotation, once everything is written.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether to leave the file, to be found by :func:`find_unfinished`: where acts are not saved elsewhere.
+        """
+        if not self._thread.is_alive():
+            return
+        for signal, handler in self._handlers:
+            signal.disconnect(handler)
+        self._queue.put(_Command(is_end=True))
+        self._thread.join()
+        self._log.close(keep=keep)
+
+    def _note(self, kind: Kind, entry: Entry | None = None) -> None:
+        if self._needs_snapshot:
+            self._needs_snapshot = False
+            self._queue.put(_Command(state=self._annotation.snapshot()))
+        else:
+            self._queue.put(_Command(kind=kind, entry=entry))
+
+    def _on_restored(self) -> None:
+        self._needs_snapshot = False
+        self._queue.put(_Command(state=self._annotation.snapshot()))
+
+    def _write(self) -> None:
+        """Write what is queued, in order; all that waits goes to the disk together."""
+        while True:
+            commands = [self._queue.get()]
+            with suppress(queue.Empty):
+                while True:
+                    commands.append(self._queue.get_nowait())
+            try:
+                self._log.write(commands)
+            except Exception as error:  # noqa: BLE001 - whatever happens, the thread lives on and the user is told
+                self._on_failure(error)
+            else:
+                self._on_success(any(command.state is not None for command in commands))
+            for command in commands:
+                if command.done is not None:
+                    command.done.set()
+            if any(command.is_end for command in commands):
+                return
+
+    def _on_failure(self, error: Exception) -> None:
+        self._needs_snapshot = True
+        if not self._has_failed:
+            self._has_failed = True
+            self._dispatch(lambda: self.failed.emit(error))
+
+    def _on_success(self, has_snapshot: bool) -> None:
+        if self._has_failed and has_snapshot:
+            self._has_failed = False
+            self._dispatch(self.resumed.emit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Command:
+    """What the journal's thread is to do: a snapshot, an act, word when all before it is written, or to end."""
+
+    state: AnnotationState | None = None
+    kind: Kind | None = None
+    entry: Entry | None = None
+    done: threading.Event | None = None
+    is_end: bool = False
+
+
+class _Log:
+    """The file, in the hands of the journal's thread."""
+
+    def __init__(
+        self, path: Path, image: JournaledImage, settings: dict[str, JsonValue], max_bytes: int, min_log_bytes: int
+    ) -> None:
+        self.path = path
+        self._image = image
+        self._settings = settings
+        self._max_bytes = max_bytes
+        self._min_log_bytes = min_log_bytes
+        self._reference: ImageReference | None = None
+        self._file: IO[bytes] | None = None
+        self._log_bytes = self._max_log_bytes = self._n_acts = 0
+
+    def write(self, commands: list[_Command]) -> None:
+        """Write snapshots and acts; acts before the first snapshot, or after a failure, have no meaning."""
+        try:
+            for command in commands:
+                if command.state is not None:
+                    self._begin(command.state)
+                elif command.kind is not None and self._file is not None:
+                    data = b"" if command.entry is None else command.entry.to_bytes()
+                    self._log_bytes += append(self._file, command.kind, data)
+                    self._n_acts += 1
+            if self._file is not None:
+                sync(self._file)
+                if self._log_bytes > self._max_log_bytes or self._n_acts > MAX_LOG_ACTS:
+                    self._begin(restore(self.path).state)
+        except BaseException:
+            self.close(keep=True)
+            raise
+
+    def close(self, *, keep: bool) -> None:
+        """Close the file, and remove it unless it is to be kept."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+        if not keep:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+
+    def _begin(self, state: AnnotationState) -> None:
+        """Write a snapshot, which takes the place of everything before."""
+        if self._reference is None:
+            self._reference = image_reference(self._image.pixels, self._image.name, self._image.path or None)
+        header = {
+            "image": self._reference.model_dump(mode="json"),
+            "settings": self._settings,
+            "max_bytes": self._max_bytes,
+        }
+        snapshot = io.BytesIO()
+        write_state(snapshot, state, {})
+        with replacing(self.path) as part:
+            with part.open("wb") as file:
+                write_start(file)
+                append(file, Kind.header, json.dumps(header).encode())
+                append(file, Kind.snapshot, snapshot.getvalue())
+                sync(file)
+            self.close(keep=True)  # Windows replaces no open file
+        self._file = self.path.open("ab")
+        lock(self._file)
+        self._log_bytes = self._n_acts = 0
+        self._max_log_bytes = max(self._min_log_bytes, snapshot.tell())
+
+
+def restore(path: str | Path) -> Restored:
+    """Read a journal: its snapshot, with every act after it done again.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The journal.
+
+    Raises
+    ------
+    ReadError
+        If it is missing, no journal, of a newer version, or damaged before its first act.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return _restored(file, path)
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _restored(file: IO[bytes], path: Path) -> Restored:
+    records = read_records(file, path)
+    first, second = next(records, None), next(records, None)
+    if first is None or second is None or (first.kind, second.kind) != (Kind.header, Kind.snapshot):
+        raise ReadError(f"{path} ends before its first act; there is nothing to restore.")
+    header = read_header(first.payload, path)
+    reference = read_reference(header.get("image"), path)
+    state, _, notes = read_state(io.BytesIO(second.payload), path)
+    max_bytes = header.get("max_bytes")
+    annotation = Annotation(state.labels, state.classes, max_bytes=max_bytes if isinstance(max_bytes, int) else 2**30)
+    annotation.restore(state)
+    end = second.end
+    try:
+        for record in records:
+            _do_again(annotation, record.kind, record.payload)
+            end = record.end
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        notes = (*notes, f"An act of the journal cannot be understood; it and those after it are left out ({error}).")
+    is_torn = end < file.seek(0, io.SEEK_END)
+    settings = header.get("settings")
+    return Restored(
+        annotation.snapshot(), reference, settings if isinstance(settings, dict) else {}, is_torn, tuple(notes)
+    )
+
+
+def _do_again(annotation: Annotation, kind: Kind, payload: bytes) -> None:
+    if kind is Kind.undone:
+        annotation.undo()
+    elif kind is Kind.redone:
+        annotation.redo()
+    elif kind in (Kind.done, Kind.amended):
+        entry = checked_entry(payload, annotation.labels.shape)
+        if kind is Kind.amended:
+            annotation.undo()
+        # Put in as if it had been undone before, so that its changes are made where all others are.
+        annotation.history.push(entry)
+        annotation.history.undo()
+        annotation.redo()
+
+
+def find_unfinished(folder: str | Path) -> list[Unfinished]:
+    """Return the journals in a folder that no running program writes, those written last first; not what is damaged."""
+    found = []
+    for path in Path(folder).glob(f"[!.]*{SUFFIX}"):
+        with suppress(OSError, ReadError), path.open("rb") as file:
+            if not lock(file):
+                continue
+            file.seek(0)
+            kinds = []
+            reference = None
+            for record in read_records(file, path):
+                kinds.append(record.kind)
+                if reference is None:
+                    reference = read_reference(read_header(record.payload, path).get("image"), path)
+            if reference is not None and kinds[:2] == [Kind.header, Kind.snapshot]:
+                found.append(Unfinished(path, reference, len(kinds) - 2, path.stat().st_mtime))
+    return sorted(found, key=lambda journal: journal.changed, reverse=True)

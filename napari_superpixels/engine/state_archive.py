@@ -1,0 +1,225 @@
+"""All of an annotation in one zip archive: the form of project files, and of a journal's snapshots.
+
+It holds ``project.json``, ``labels.npy``, ``classes.npy`` and ``history.bin``, the entries one after the other. Nothing
+in it is unpickled, nothing is unpacked to the disk, and no size is believed before it is checked.
+"""
+
+import json
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from napari_superpixels.data.class_table import ClassTable
+from napari_superpixels.engine.annotation_core import AnnotationState, PlaneState
+from napari_superpixels.engine.deltas import DTYPES, ArrayName
+from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.provenance import library_versions
+from napari_superpixels.errors import ReadError
+
+#: Version of the form of the archive.
+SCHEMA = 1
+FORMAT = "napari-superpixels annotation"
+_HEAD = "project.json"
+_HISTORY = "history.bin"
+_MAX_HEAD_BYTES = 2**26
+_MAX_PIXELS = 2**31
+_LENGTH = struct.Struct("<Q")
+
+
+class _Plane(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    position: tuple[int | None, ...]
+    checked: list[tuple[int, int]] = Field(default_factory=list)
+    params: dict[str, Any] | None = None
+
+
+class _Head(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    format: str
+    schema_version: int = Field(alias="schema", ge=1)
+    shape: tuple[int, ...] = Field(min_length=2, max_length=8)
+    classes: list[dict[str, Any]]
+    planes: list[_Plane]
+    n_entries: int = Field(ge=0)
+    position: int = Field(ge=0)
+    libraries: dict[str, str] = Field(default_factory=dict)
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+def write_state(file: IO[bytes], state: AnnotationState, extra: Mapping[str, JsonValue]) -> None:
+    """Write an annotation.
+
+    Parameters
+    ----------
+    file : binary file
+        Where.
+    state : AnnotationState
+        The annotation.
+    extra : mapping
+        What else to keep, as JSON can hold it.
+    """
+    head = _Head(
+        format=FORMAT,
+        schema_version=SCHEMA,
+        shape=state.labels.shape,
+        classes=state.table.to_json(),
+        planes=[_plane_to_json(position, plane) for position, plane in state.planes.items()],
+        n_entries=len(state.entries),
+        position=state.position,
+        libraries=library_versions(),
+        extra=dict(extra),
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(_HEAD, head.model_dump_json(by_alias=True, indent=1))
+        for name, array in (("labels", state.labels), ("classes", state.classes)):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
+        # Entries are compressed already.
+        info = zipfile.ZipInfo(_HISTORY)
+        with archive.open(info, "w", force_zip64=True) as member:
+            for entry in state.entries:
+                data = entry.to_bytes()
+                member.write(_LENGTH.pack(len(data)) + data)
+
+
+def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict[str, JsonValue], tuple[str, ...]]:
+    """Read an annotation.
+
+    Parameters
+    ----------
+    file : binary file
+        What :func:`write_state` wrote.
+    name : str or pathlib.Path
+        What the messages are about.
+
+    Returns
+    -------
+    state : AnnotationState
+        The annotation.
+    extra : dict
+        What else was kept.
+    notes : tuple of str
+        What could not be read, though the annotation could.
+
+    Raises
+    ------
+    ReadError
+        If the archive is foreign, damaged, or of a newer version.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            head = _read_head(archive, name)
+            table = ClassTable.from_json(head.classes)
+            labels = _read_array(archive, "labels", head.shape)
+            classes = _read_array(archive, "classes", head.shape)
+            planes = dict(_plane_from_json(plane, head.shape) for plane in head.planes)
+            entries, notes = _read_history(archive, head)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
+    except (ValueError, KeyError, MemoryError) as error:
+        raise ReadError(f"{name} cannot be understood: {error}") from error
+    position = min(head.position, len(entries))
+    return AnnotationState(labels, classes, table, planes, entries, position), dict(head.extra), notes
+
+
+def _plane_to_json(position: tuple[int | None, ...], plane: PlaneState) -> _Plane:
+    return _Plane(position=position, checked=sorted(plane.checked), params=plane.params)
+
+
+def _plane_from_json(plane: _Plane, shape: tuple[int, ...]) -> tuple[tuple[int | None, ...], PlaneState]:
+    position = plane.position
+    fits = len(position) == len(shape) and position.count(None) == 2
+    if not fits or any(i is not None and not 0 <= i < n for i, n in zip(position, shape, strict=True)):
+        raise ValueError(f"its plane {position} does not lie in the shape {shape}")
+    return position, PlaneState(frozenset(plane.checked), plane.params)
+
+
+def _read_head(archive: zipfile.ZipFile, name: str | Path) -> _Head:
+    found = {info.filename: info.file_size for info in archive.infolist()}
+    if _HEAD not in found or found[_HEAD] > _MAX_HEAD_BYTES:
+        raise ReadError(f"{name} is no project of napari-superpixels: it holds no {_HEAD}, but {sorted(found)[:3]}.")
+    try:
+        data = json.loads(archive.read(_HEAD))
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"{name}: its {_HEAD} is not valid JSON ({error}).") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ReadError(f"{name} is no project of napari-superpixels.")
+    if isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
+        raise ReadError(
+            f"{name} was written by a newer napari-superpixels (form {data['schema']}; this one reads up to {SCHEMA}). "
+            "Update napari-superpixels."
+        )
+    try:
+        head = _Head.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ReadError(f"{name}: its {_HEAD} cannot be understood: {first['msg']} at {first['loc']}.") from error
+    if min(head.shape) < 1 or math.prod(head.shape) > _MAX_PIXELS:
+        raise ReadError(f"{name} is made for an image of shape {head.shape}; expected 1 to {_MAX_PIXELS} pixels.")
+    return head
+
+
+def _read_array(archive: zipfile.ZipFile, name: ArrayName, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return an array, of whose size nothing but the expected is believed."""
+    dtype = DTYPES[name]
+    n_bytes = math.prod(shape) * dtype.itemsize
+    with archive.open(f"{name}.npy") as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"its {name} are of an unknown form")
+        found, is_fortran, found_dtype = np.lib.format.read_array_header_1_0(member)
+        if found != shape or is_fortran or found_dtype != dtype:
+            raise ValueError(f"its {name} are {found_dtype} of shape {found}; expected {dtype} of shape {shape}")
+        data = member.read(n_bytes)
+    if len(data) != n_bytes:
+        raise ValueError(f"its {name} end after {len(data)} of {n_bytes} bytes")
+    array = np.frombuffer(data, dtype).reshape(shape).copy()
+    if name == "labels" and array.min(initial=0) < 0:
+        raise ValueError("its labels are negative")
+    return array
+
+
+def _read_history(archive: zipfile.ZipFile, head: _Head) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Return the entries; none, and a note, where they are damaged: the annotation itself is worth more."""
+    try:
+        with archive.open(_HISTORY) as member:
+            entries = tuple(_entries(member, archive.getinfo(_HISTORY).file_size, head))
+        if len(entries) != head.n_entries:
+            raise ValueError(f"{len(entries)} of {head.n_entries} entries are there")
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+        return (), (f"The history is damaged and left out, so that earlier acts cannot be undone ({error}).",)
+    return entries, ()
+
+
+def _entries(member: IO[bytes], n_bytes: int, head: _Head) -> Iterator[Entry]:
+    at = 0
+    while at < n_bytes:
+        (length,) = _LENGTH.unpack(member.read(_LENGTH.size).ljust(_LENGTH.size, b"\xff"))
+        at += _LENGTH.size + length
+        if at > n_bytes:
+            raise ValueError("it ends in the middle of an entry")
+        yield checked_entry(member.read(length), head.shape)
+
+
+def checked_entry(data: bytes, shape: tuple[int, ...]) -> Entry:
+    """Return an entry whose changes lie inside arrays of this shape.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are none.
+    """
+    entry = Entry.from_bytes(data)
+    for delta in entry.deltas:
+        if len(delta.box) != len(shape) or any(side.stop > n for side, n in zip(delta.box, shape, strict=True)):
+            raise ValueError(f"the entry {entry.name!r} changes {delta.box}, outside an image of shape {shape}")
+    return entry
