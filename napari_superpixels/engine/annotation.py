@@ -1,11 +1,10 @@
 """The evented state of the corrected and annotated superpixels of one image."""
 
+from napari_superpixels.engine.annotation_brush import BrushActs
 from napari_superpixels.engine.annotation_classes import ClassActs
-from napari_superpixels.engine.annotation_painting import PaintingActs
-from napari_superpixels.engine.annotation_repairs import RepairActs
 
 
-class Annotation(PaintingActs, RepairActs, ClassActs):
+class Annotation(BrushActs, ClassActs):
     """Labels and classes of an image, all that can be done to them, and the history of what was.
 
     No window is needed: views call its methods and listen to its signals. See

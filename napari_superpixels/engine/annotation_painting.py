@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.engine.annotation_core import AnnotationCore
-from napari_superpixels.engine.deltas import classes_used
+from napari_superpixels.engine.deltas import ArrayDelta, classes_used
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.region_index import PlaneBox, Rule
 
@@ -114,12 +114,17 @@ class PaintingActs(AnnotationCore):
         if values.shape != plane.shape:
             raise ValueError(f"The classes have shape {values.shape}; expected {plane.shape}, the plane's.")
         self.end_stroke()
-        table = self._table.completed(classes_used(values))
         delta = self._change("classes", (slice(0, plane.shape[0]), slice(0, plane.shape[1])), values.astype(np.uint8))
-        changes = {} if table == self._table else {"table": (self._table.to_json(), table.to_json())}
-        if delta is None and not changes:
+        return self._commit_classes(name, delta, classes_used(values))
+
+    def _commit_classes(self, name: str, delta: ArrayDelta | None, numbers: Iterable[int]) -> Entry | None:
+        """Record pixels of these classes, which are added to the table where it lacks them."""
+        table = self._table.completed(numbers)
+        if delta is None and table == self._table:
             return None
-        before, after = ({key: pair[side] for key, pair in changes.items()} for side in (0, 1))
+        before, after = {}, {}
+        if table != self._table:
+            before, after = {"table": self._table.to_json()}, {"table": table.to_json()}
         return self._commit(name, () if delta is None else (delta,), before, after)
 
     def _paint(self, name: str, box: PlaneBox, mask: npt.NDArray[np.bool_], number: int) -> Entry | None:

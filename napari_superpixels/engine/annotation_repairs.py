@@ -40,31 +40,31 @@ class RepairActs(ResultActs):
 
     def merge(self, path: Points) -> Entry | None:
         """Make one superpixel of all that a 4-connected path runs through; that at its beginning takes the others."""
-        return self._correct("Merge", Merge(_pixels(path)))
+        return self._correct("Merge", Merge(pixel_tuple(path)))
 
     def split(self, groups: Iterable[Points]) -> Entry | None:
         """Give each of two or more groups of pixels, clicks or scribbles, a superpixel of its own."""
-        return self._correct("Split", Split(tuple(map(_pixels, groups))))
+        return self._correct("Split", Split(tuple(map(pixel_tuple, groups))))
 
     def cut(self, path: Points) -> Entry | None:
         """Make a border of a 4-connected path: its pixels and those on its right-hand side are apart."""
-        return self._correct("Cut", Cut(_pixels(path)))
+        return self._correct("Cut", Cut(pixel_tuple(path)))
 
     def assign(self, path: Points, anchor: Point) -> Entry | None:
         """Give pixels to the superpixel at another pixel: a boundary that is moved.
 
         If all of that superpixel has one class, the pixels that it gets have it too.
         """
-        return self._assign("Move boundary", Assign(_pixels(path), _pixels([anchor])[0]))
+        return self._assign("Move boundary", Assign(pixel_tuple(path), pixel_tuple([anchor])[0]))
 
     def add_seed(self, point: Point) -> Entry | None:
         """Let a superpixel of its own grow from a point."""
-        correction = AddSeed.at(self.labels_plane, _pixels([point])[0])
+        correction = AddSeed.at(self.labels_plane, pixel_tuple([point])[0])
         return None if correction is None else self._correct("Add seed", correction)
 
     def remove_seed(self, point: Point) -> Entry | None:
         """Give up the superpixel at a point: its neighbours grow over it."""
-        way = self._way_out(_pixels([point])[0])
+        way = self._way_out(pixel_tuple([point])[0])
         return None if way is None else self._correct("Remove seed", RemoveSeed(way))
 
     def split_mixed(self, label: int) -> Entry | None:
@@ -163,10 +163,11 @@ class RepairActs(ResultActs):
         way = walk_through(mask, ends) + corner
         if tuple(way[0]) != point:
             way = way[::-1]
-        return _pixels(np.concatenate([way, beyond[nearest][None]]))
+        return pixel_tuple(np.concatenate([way, beyond[nearest][None]]))
 
 
-def _pixels(points: Points) -> tuple[Point, ...]:
+def pixel_tuple(points: Points) -> tuple[Point, ...]:
+    """Return points as plain numbers."""
     return tuple((int(row), int(column)) for row, column in points)
 
 
@@ -185,5 +186,6 @@ def _borders(parts: npt.NDArray[np.integer[Any]], corner: Point) -> tuple[tuple[
     for other in (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]):
         touches |= (here > 0) & (other > 0) & (other != here)
     return tuple(
-        _pixels(walk_through(parts == part, touches & (parts == part)) + corner) for part in range(1, parts.max() + 1)
+        pixel_tuple(walk_through(parts == part, touches & (parts == part)) + corner)
+        for part in range(1, parts.max() + 1)
     )

@@ -1,0 +1,199 @@
+"""Whatever is done in whatever order: every state that is visited again is the same to the byte."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from skimage.measure import label as connected_components
+
+from napari_superpixels.core.strokes import pixel_path, pixels_inside
+from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.corrections import holds
+from napari_superpixels.engine.history import Entry
+
+from .annotation_cases import TABLE, assert_index_is_exact
+from .solved_cases import SHAPE, Solver
+
+SOLVER = Solver()
+
+
+def state(subject):
+    """Everything that undo must bring back."""
+    return (
+        subject.labels.tobytes(),
+        subject.classes.tobytes(),
+        subject.table,
+        subject.corrections,
+        subject.checked,
+        subject.params,
+    )
+
+
+class Annotator:
+    """Does something at random, and remembers what was there after each entry."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.subject = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8), table=TABLE)
+        self.subject.accept(SOLVER.result())
+        self.states = {0: None, 1: state(self.subject)}
+
+    def point(self):
+        return tuple(int(self.rng.integers(n)) for n in SHAPE)
+
+    def path(self, n=2):
+        first = np.array(self.point())
+        return pixel_path([first, *(first + self.rng.integers(-9, 10, (n - 1, 2)))], SHAPE)
+
+    def label(self):
+        return int(self.rng.choice(self.subject.index.labels))
+
+    def number(self):
+        return int(self.rng.choice([0, *self.subject.table.numbers]))
+
+    def paint(self):
+        self.subject.paint([self.label(), self.label()], self.number())
+
+    def fill(self):
+        self.subject.fill(self.label(), self.number())
+
+    def lasso(self):
+        rule = str(self.rng.choice(["center", "any", "all"]))
+        self.subject.paint_inside(*pixels_inside([self.point() for _ in range(4)], SHAPE), self.number(), rule)
+
+    def stroke(self):
+        self.subject.begin_stroke()
+        for _ in range(4):
+            self.paint()
+        if self.rng.random() < 0.3:
+            self.subject.cancel_stroke()
+        else:
+            self.subject.end_stroke()
+
+    def merge(self):
+        self.subject.merge(self.path())
+
+    def split(self):
+        self.subject.split([self.path(), self.path()])
+
+    def cut(self):
+        self.subject.cut(self.path(3))
+
+    def assign(self):
+        self.subject.assign(self.path(), self.point())
+
+    def add_seed(self):
+        self.subject.add_seed(self.point())
+
+    def remove_seed(self):
+        self.subject.remove_seed(self.point())
+
+    def split_mixed(self):
+        if self.rng.random() < 0.3:
+            self.subject.split_all_mixed()
+        else:
+            self.subject.split_mixed(self.label())
+
+    def brush(self):
+        array = str(self.rng.choice(["labels", "classes"]))
+        whole = self.subject.labels if array == "labels" else self.subject.classes
+        value = self.rng.choice([self.label(), int(whole.max()) + 3, 0]) if array == "labels" else self.rng.integers(6)
+        row, column = self.point()
+        mask = np.zeros(SHAPE, bool)
+        mask[row : row + 4, column : column + 6] = True
+        indices = np.nonzero(mask & (whole != value))
+        old = whole[indices].copy()
+        whole[indices] = value
+        self.subject.note_brush(array, indices, old, whole[indices].copy())
+
+    def resegment(self):
+        changes = {"n_segments": int(self.rng.integers(5, 70)), "regularity": float(self.rng.choice([0.2, 0.5]))}
+        self.subject.accept(SOLVER.result(self.subject.corrections, **changes))
+
+    def check(self):
+        self.subject.mark_checked(self.label(), bool(self.rng.random() < 0.7))
+
+    def table(self):
+        number = int(self.rng.choice(self.subject.table.numbers)) if len(self.subject.table) else 0
+        act = int(self.rng.integers(3))
+        if act == 0 or not number:
+            self.subject.add_class()
+        elif act == 1:
+            self.subject.recolor_class(number, tuple(self.rng.integers(256, size=3).tolist()))
+        else:
+            self.subject.remove_class(number)
+
+    def undo(self):
+        if self.subject.history.position > 1:
+            self.subject.undo()
+
+    def redo(self):
+        self.subject.redo()
+
+    def jump(self):
+        self.subject.go_to(int(self.rng.integers(1, len(self.subject.history.entries) + 1)))
+
+    def act(self, name):
+        getattr(self, name)()
+        position, now = self.subject.history.position, state(self.subject)
+        if name in ("undo", "redo", "jump") or self.subject.history.can_redo:
+            assert now == self.states[position]
+        else:
+            # Nothing beyond a new entry can be reached again.
+            self.states = {place: one for place, one in self.states.items() if place < position} | {position: now}
+        self.check_facts()
+
+    def check_facts(self):
+        assert_index_is_exact(self.subject)
+        labels = self.subject.labels
+        assert all(holds(correction, labels) for correction in self.subject.corrections)
+        assert connected_components(labels, connectivity=1, background=0).max() == len(self.subject.index)
+
+
+ACTS = (
+    *("paint", "fill", "lasso", "stroke", "merge", "split", "cut", "assign", "add_seed", "remove_seed", "split_mixed"),
+    *("brush", "resegment", "check", "table", "undo", "redo", "jump"),
+)
+
+
+def run(acts, seed):
+    annotator = Annotator(seed)
+    for name in acts:
+        annotator.act(name)
+    return annotator
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(ACTS), min_size=1, max_size=25), st.integers(0, 2**32 - 1))
+def test_undoing_and_redoing_everything_visits_the_same_states(acts, seed):
+    annotator = run(acts, seed)
+    subject = annotator.subject
+    subject.go_to(len(subject.history.entries))
+    for position in range(subject.history.position - 1, 0, -1):
+        subject.undo()
+        assert state(subject) == annotator.states[position]
+        annotator.check_facts()
+    subject.undo()
+    assert not subject.labels.any()
+    for position in range(1, len(subject.history.entries) + 1):
+        subject.redo()
+        assert state(subject) == annotator.states[position]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_long_day_survives_being_stored(seed):
+    annotator = run(np.random.default_rng(seed).choice(ACTS, 120), seed)
+    subject = annotator.subject
+    stored = subject.snapshot()
+    entries = [Entry.from_bytes(entry.to_bytes()) for entry in stored.entries]
+    for entry in entries:
+        json.dumps([entry.before, entry.after])
+    other = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8))
+    other.restore(stored)
+    other.history.load(entries, stored.position)
+    for position in (len(entries), 1, len(entries)):
+        other.go_to(position)
+        subject.go_to(position)
+        assert state(other) == state(subject) == annotator.states[position]
