@@ -101,6 +101,11 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--minutes", "0"], 2, "train.time_limit: Input should be greater than 0"),
         (["--bsds", "bsds", "--network", "resnet"], 2, "'resnet' is none of can, unet"),
         (["--bsds", "bsds", "--recipe", "gone.json"], 2, "gone.json cannot be read"),
+        (["--bsds", "bsds", "--recipe", "gone.safetensors"], 2, "No model is called 'gone.safetensors'"),
+        (["--bsds", "bsds", "--recipe", "list.json"], 2, "list.json holds a JSON list"),
+        (["--bsds", "bsds", "--precision", "int8"], 1, "precision must be one of auto, float32, bfloat16"),
+        (["--bsds", "bsds", "--validation-names", "x*"], 2, "'x*' matches no name of the 1 images; such as 'train'"),
+        (["--bsds", "bsds", "--validation-names", "*"], 2, "'*' matches every name"),
         (["--bsds", "bsds", "--schedule", "sine"], 2, "train.schedule"),
         (["--bsds", "missing"], 1, "missing"),
         (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
@@ -109,6 +114,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: str) -> None:
+    Path("list.json").write_text("[1]")
     result = run("train", "-o", "run", *arguments)
     assert result.exit_code == code
     assert message in words(result.stderr)
@@ -120,6 +126,28 @@ def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:
     assert result.exit_code == 0, result.stderr
     train = RunFolder(Path("run")).read_config().train
     assert (train.steps, train.ema_decay, train.augmentation.noise) == (2, 0.5, 0.1)
+
+
+def test_training_of_a_model_is_repeated_on_a_split_by_name(bsds: Path) -> None:
+    first = run("train", "--bsds", bsds, "-o", "run", "--recipe", _recipe(), "--superpixels-per-object", "2", *TINY)
+    assert first.exit_code == 0, first.stderr
+    config = RunFolder(Path("run")).read_config()
+    assert (config.validation.superpixels_per_object, config.validation.n_images) == (2, 50)
+    for part in ("images", "groundTruth"):
+        for file in list(Path("bsds", part, "val").iterdir()):
+            file.rename(Path("bsds", part, "train", file.name))
+    repeat = ["--recipe", "run/best.safetensors", "--precision", "bfloat16", "--validation-names", "v*"]
+    second = run("train", "--bsds", bsds, "-o", "again", "--network", "can24-d7", "--device", "cpu", *repeat)
+    assert second.exit_code == 0, second.stderr
+    again = RunFolder(Path("again"))
+    assert again.read_config().model_copy(update={"data": {}}) == config.model_copy(update={"data": {}})
+    assert again.read_config().train.ema_decay == 0.5
+    assert (again.read_split().train, again.read_split().validation) == (("train",), ("val",))
+
+
+def _recipe() -> str:
+    Path("recipe.json").write_text('{"ema_decay": 0.5, "l1_weight": 2, "mse_weight": 0}')
+    return "recipe.json"
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NETWORKS = ("can", "unet", "can-unet", "can24-d7", "can24", "can32")
 _NETWORK, _RECIPE, _MACHINE, _CHECK = "Network", "Recipe", "Computer", "Validation"
 _UNLIMITED_STEPS = 1_000_000
+_SPLIT_OPTIONS = ("validation_names", "validation_share")
 _RECIPE_OPTIONS = (
     "steps",
     "epoch_steps",
@@ -54,8 +55,13 @@ def train(
     ] = None,
     title: Annotated[str, _option("One line about the model, for lists.", _NETWORK)] = "",
     recipe: Annotated[
-        Path | None,
-        _option("Settings of the training as JSON, as in config.json of a run under 'train'.", _RECIPE, metavar="FILE"),
+        str | None,
+        _option(
+            "Settings of the training: JSON, as in config.json of a run under 'train'; or a model, by name or file, "
+            "whose training is to be repeated, targets and validation included.",
+            _RECIPE,
+            metavar="FILE",
+        ),
     ] = None,
     steps: Annotated[
         int | None, _option("Steps.", _RECIPE, min=1, show_default="8000, or as many as --minutes allow")
@@ -85,13 +91,34 @@ def train(
     superpixel_size: Annotated[
         float | None, _option("Their average area in pixels instead.", _CHECK, min=1, metavar="AREA")
     ] = None,
+    superpixels_per_object: Annotated[
+        float | None,
+        _option(
+            "Superpixels that an average object of the validation spans; decides their number there, image by image.",
+            _CHECK,
+        ),
+    ] = None,
+    validation_names: Annotated[
+        str | None,
+        _option(
+            "Validate on the images whose names match, such as 'test_*' or '[c-f]*', instead of a share.",
+            _CHECK,
+            metavar="PATTERN",
+        ),
+    ] = None,
     validation_share: Annotated[
         float, _option("Share of the images to validate on; --bsds has a split of its own.", _CHECK, min=0, max=0.9)
     ] = 0.1,
-    validation_images: Annotated[int, _option("Most images to validate on.", _CHECK, min=1)] = 50,
+    validation_images: Annotated[
+        int | None, _option("Most images to validate on.", _CHECK, min=1, show_default="50")
+    ] = None,
     device: Annotated[str, _option("auto, cpu, cuda or mps.", _MACHINE)] = "auto",
     devices: Annotated[int, _option("Devices of each computer, or processes on the CPU.", _MACHINE, min=1)] = 1,
     num_nodes: Annotated[int, _option("Computers.", _MACHINE, min=1)] = 1,
+    precision: Annotated[
+        str,
+        _option("float32, or bfloat16: faster, less exact. auto is bfloat16 on cuda, else float32.", _MACHINE),
+    ] = "auto",
     workers: Annotated[int, _option("Processes of each device that cut crops.", _MACHINE, min=0)] = 0,
     cache: Annotated[Path | None, _option("Keep the targets here for other runs too.", _MACHINE, metavar="DIR")] = None,
 ) -> None:
@@ -112,6 +139,7 @@ def train(
     try:
         config = RunFolder(output).read_config() if resume else _new_config(context.params, data)
         source, validation = _open(config.data)
+        compute = Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers, precision=precision)
         with TrainingBar(is_shown=is_first_process()) as bar:
             result = train_network(
                 output,
@@ -120,7 +148,7 @@ def train(
                 validation=validation,
                 start=None if start is None or resume else load_model(start),
                 resume=resume,
-                compute=Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers),
+                compute=compute,
                 cache=cache,
                 on_target=bar.on_target,
                 on_step=bar.on_step,
@@ -142,16 +170,19 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
     limits: dict[str, Any] = {}
     if minutes is not None:
         limits = {"time_limit": 60 * minutes, "steps": options["steps"] or _UNLIMITED_STEPS}
-    recipe = {} if options["recipe"] is None else read_object(options["recipe"], "--recipe", '{"batch_size": 6}')
+    recipe = _read_recipe(options["recipe"])
     segments = _given(options, ("n_segments", "superpixel_size"))
+    checks = _given(options, ("superpixels_per_object",))
+    if options["validation_images"] is not None:
+        checks["n_images"] = options["validation_images"]
     return _run_config(
         options["network"],
         {
-            "train": {**recipe, **_given(options, _RECIPE_OPTIONS), **limits},
-            "targets": segments,
-            "validation": {**segments, "n_images": options["validation_images"]},
+            "train": {**recipe.get("train", {}), **_given(options, _RECIPE_OPTIONS), **limits},
+            "targets": {**recipe.get("targets", {}), **segments},
+            "validation": {**recipe.get("validation", {}), **segments, **checks},
             "card": {"title": options["title"]},
-            "data": {**data.stored(), "validation_share": options["validation_share"]},
+            "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
         },
     )
 
@@ -159,6 +190,21 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
 def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return those of some options that were given."""
     return {name: options[name] for name in names if options[name] is not None}
+
+
+def _read_recipe(name: str | None) -> dict[str, Any]:
+    """Return settings of the training, and of targets and validation where a model tells them."""
+    from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, find_model, read_header
+
+    if name is None:
+        return {}
+    if name not in available_models() and not name.endswith(MODEL_SUFFIX):
+        return {"train": read_object(Path(name), "--recipe", '{"batch_size": 6}')}
+    try:
+        recipe = read_header(find_model(name)).card.recipe
+    except SuperpixelsError as error:
+        raise typer.BadParameter(str(error), param_hint="--recipe") from None
+    return {part: recipe[part] for part in ("train", "targets", "validation") if part in recipe}
 
 
 def _run_config(network: str | None, values: dict[str, Any]) -> "RunConfig":
@@ -180,6 +226,24 @@ def _open(data: dict[str, Any]) -> "tuple[DataSource, DataSource | float]":
     """Open the images to learn from, and those to validate on or their share."""
     options = DataSetOptions.from_stored(data)
     source = options.open()
+    if "validation_names" in data:
+        return _split_by_name(source, data["validation_names"])
     if options.bsds is not None and (options.bsds / "images" / "val").is_dir():
         return source, replace(options, split="val").open()
     return source, float(data["validation_share"])
+
+
+def _split_by_name(source: "DataSource", pattern: str) -> "tuple[DataSource, DataSource]":
+    """Return the images to learn from, and those to validate on because their names match a pattern."""
+    from fnmatch import fnmatchcase
+
+    parts: tuple[list[str], list[str]] = ([], [])
+    for item in source:
+        parts[fnmatchcase(item.name, pattern)].append(item.name)
+    if not all(parts):
+        raise typer.BadParameter(
+            f"{pattern!r} matches {'no' if parts[0] else 'every'} name of the {len(source)} images; such as "
+            f"{source.items[0].name!r}. It has to leave some to learn from.",
+            param_hint="--validation-names",
+        )
+    return source.subset(parts[0]), source.subset(parts[1])

@@ -34,6 +34,7 @@ BSDS_TERMS = (
     "(Arbelaez, Maire, Fowlkes, Malik, TPAMI 2011); for non-commercial research and education."
 )
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+_PRECISIONS = ("auto", "float32", "bfloat16")
 #: Images up to which targets are kept in memory; BSDS500 takes 0.4 GB.
 _MOST_IN_MEMORY = 500
 
@@ -50,6 +51,14 @@ class Compute:
     """Computers that train together."""
     workers: int = 0
     """Processes of each device that cut crops; 0 cuts them in the training process."""
+    precision: str = "auto"
+    """What the network computes in: "float32", "bfloat16", or "auto" for bfloat16 on CUDA and float32 elsewhere. The
+    weights are float32 always."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no precision."""
+        if self.precision not in _PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(_PRECISIONS)}, received {self.precision!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +217,7 @@ def is_first_process() -> bool:
 def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute) -> None:
     device = choose_device(compute.device)
     config = module.config
+    precision = ("bfloat16" if device == "cuda" else "float32") if compute.precision == "auto" else compute.precision
     previous = signal.getsignal(signal.SIGINT)
     with _quiet():
         trainer = pl.Trainer(
@@ -215,7 +225,7 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
             devices=compute.devices,
             num_nodes=compute.num_nodes,
             strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
-            precision="bf16-mixed" if device == "cuda" else "32-true",
+            precision="bf16-mixed" if precision == "bfloat16" else "32-true",
             max_epochs=-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps,
             gradient_clip_val=config.gradient_clip,
             reload_dataloaders_every_n_epochs=1,

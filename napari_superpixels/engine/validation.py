@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class ValidationConfig(SuperpixelNumber):
 
     n_images: int = Field(50, ge=1)
     """Images of the validation split that are measured, evenly spread over it."""
+    superpixels_per_object: float | None = Field(None, gt=0)
+    """Superpixels that an object of average area spans, instead of their number: each image then has this times its
+    area over the mean area of its objects, which are the labels above 0 of its first annotator."""
     tolerance: int = Field(2, ge=0)
     """Distance in pixels within which boundaries match."""
     color_weight: float = Field(_DEFAULTS.color_weight, ge=0)
@@ -98,7 +102,8 @@ def picture_network(
     """Return what a network makes of one image, and the superpixels that follow."""
     unit = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb)
     prediction = predict(model, unit.pixels, device=device)
-    labels = _segment(unit, prediction.flattened, prediction.boundary, config)
+    n_segments = _n_wanted(read.ground_truths[0], config)
+    labels = _segment(unit, prediction.flattened, prediction.boundary, n_segments, config)
     return ValidationPicture(unit.pixels, prediction.flattened, prediction.boundary, labels)
 
 
@@ -106,6 +111,7 @@ def _segment(
     unit: UnitImage,
     flattened: NDArray[np.float32],
     boundary: NDArray[np.float32] | None,
+    n_segments: int,
     config: ValidationConfig,
 ) -> NDArray[np.int32]:
     slowness = label_slowness(
@@ -115,4 +121,14 @@ def _segment(
         edge_weight=config.edge_weight,
         boundary=boundary,
     )
-    return grow_superpixels(slowness, config.n_wanted(flattened.shape[0] * flattened.shape[1])).labels
+    return grow_superpixels(slowness, n_segments).labels
+
+
+def _n_wanted(truth: NDArray[np.integer[Any]], config: ValidationConfig) -> int:
+    """Return the number of superpixels asked for in an image with this ground truth."""
+    per_object = config.superpixels_per_object
+    if per_object is None:
+        return config.n_wanted(truth.size)
+    areas = np.unique(truth[truth > 0], return_counts=True)[1]
+    size = float(areas.mean()) if areas.size else truth.size
+    return min(max(1, round(per_object * truth.size / size)), truth.size)

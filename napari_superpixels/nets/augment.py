@@ -34,7 +34,15 @@ class Augmentation(BaseModel):
     """Largest standard deviation of Gaussian noise, which the target does not get: the network learns to remove it."""
     grey_share: float = Field(0.1, ge=0, le=1)
     """Share of crops of colour images that are shown in grey, so that the network also works on grey images."""
+    hue: float = Field(0.0, ge=0)
+    """Largest relative change of the exponent of each channel by itself, in a coloured crop and its target."""
+    stain_share: float = Field(0.0, ge=0, le=1)
+    """Share of crops of grey images that are shown as stained tissue: what is bright absorbs, in a dye and before a
+    background of random colours. Fluorescence then also teaches stains."""
 
+
+#: Least and largest value of a stained crop's background, and of the optical density of its dye.
+_STAIN_BACKGROUND, _STAIN_DENSITY = (0.6, 1.0), (0.1, 2.5)
 
 #: Crops that differ in place, flips and quarter turns only.
 NO_AUGMENTATION = Augmentation(
@@ -101,15 +109,27 @@ def _recolour(
     contrast = 1 + rng.uniform(-1, 1) * augmentation.contrast
     gamma = (1 + augmentation.gamma) ** rng.uniform(-1, 1)
     deviation = rng.random() * augmentation.noise
-    is_grey = image.shape[2] == 3 and rng.random() < augmentation.grey_share
+    is_rgb = image.shape[2] == 3
+    greys = is_rgb and rng.random() < augmentation.grey_share
+    was_grey = is_rgb and bool((image == image[..., :1]).all())
     mean = image.mean()
+    # What is off draws nothing, so that a recipe gives the same crops as before there were stains and hues.
+    stains = was_grey and augmentation.stain_share > 0 and rng.random() < augmentation.stain_share
+    background, density = (rng.uniform(*span, 3) for span in (_STAIN_BACKGROUND, _STAIN_DENSITY)) if stains else (1, 0)
+    is_grey = (greys or was_grey) and not stains
+    shifts_hue = is_rgb and not is_grey and augmentation.hue > 0
+    exponents = (1 + augmentation.hue) ** rng.uniform(-1, 1, 3) if shifts_hue else 1
 
     def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
         if shift != 0 or contrast != 1:
             values = np.clip((values - mean) * contrast + mean + shift, 0, 1)
         if gamma != 1:
             values = values**gamma
-        return np.repeat(values @ _LUMA[:, None], 3, axis=2) if is_grey else values
+        if is_grey:
+            return np.repeat(values @ _LUMA[:, None], 3, axis=2)
+        if stains:
+            values = (background * np.exp(-density * values)).astype(np.float32)
+        return (values**exponents).astype(np.float32) if shifts_hue else values
 
     image, target = change(image), change(target)
     if deviation > 0:

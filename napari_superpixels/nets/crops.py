@@ -16,7 +16,8 @@ from napari_superpixels.nets.train_module import TrainModule
 class CropBatches(Dataset[Batch]):
     """The batches of some steps, as one of several devices sees them.
 
-    Each image is shown once before any is shown again. Neither the order of the images nor a crop depends on what was
+    Each image is shown once before any is shown again; with `balance_color` that holds among the grey and among the
+    coloured images, which take turns. Neither the order of the images nor a crop depends on what was
     drawn before: both follow from the seed and the crop's number.
 
     Parameters
@@ -48,6 +49,7 @@ class CropBatches(Dataset[Batch]):
                 f"{world_size} devices cannot share batches of {config.batch_size} crops evenly; choose a multiple"
             )
         self._samples = samples
+        self._groups = _groups(samples, balance=config.balance_color)
         self._config = config
         self._first_step = first_step
         self._n_steps = n_steps
@@ -71,11 +73,22 @@ class CropBatches(Dataset[Batch]):
         return image, target, boundary
 
     def _crop(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        turn, place = divmod(number, len(self._samples))
+        of_group, which = divmod(number, len(self._groups))
+        group = self._groups[which]
+        turn, place = divmod(of_group, len(group))
         seed = self._config.seed
-        image = int(np.random.default_rng([seed, 0, turn]).permutation(len(self._samples))[place])
+        image = group[int(np.random.default_rng([seed, 0, turn]).permutation(len(group))[place])]
         rng = np.random.default_rng([seed, 1, number])
         return random_crop(self._samples[image], rng, self._config.crop_size, self._config.augmentation)
+
+
+def _groups(samples: Sequence[TrainSample], *, balance: bool) -> list[Sequence[int]]:
+    """Return the numbers of the samples in groups that are drawn from in turn."""
+    if not balance:
+        return [range(len(samples))]
+    is_grey = [sample.is_grey for sample in samples]
+    groups = [[i for i, grey in enumerate(is_grey) if grey == wanted] for wanted in (True, False)]
+    return [group for group in groups if group]
 
 
 class CropDataModule(pl.LightningDataModule):

@@ -11,9 +11,14 @@ TVForm = Literal["anisotropic", "isotropic", "squared"]
 
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the mean squared error of two tensors of the same shape, a scalar."""
-    if prediction.shape != target.shape:
-        raise ValueError(f"prediction and target differ in shape: {tuple(prediction.shape)}, {tuple(target.shape)}")
+    _check_shapes(prediction, target)
     return functional.mse_loss(prediction, target)
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error of two tensors of the same shape, a scalar."""
+    _check_shapes(prediction, target)
+    return functional.l1_loss(prediction, target)
 
 
 def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: float = 1e-6) -> Tensor:
@@ -147,13 +152,17 @@ def association_loss(
     The reconstruction of Jampani et al. (see :func:`soft_association`), also used by F. Yang et al., "Superpixel
     Segmentation with Fully Convolutional Networks", CVPR 2020, arXiv:2003.12929.
     """
-    if prediction.shape != target.shape:
-        raise ValueError(f"prediction and target differ in shape: {tuple(prediction.shape)}, {tuple(target.shape)}")
+    _check_shapes(prediction, target)
     height, width = (cell * (side // cell) for side in prediction.shape[2:])
     prediction, target = prediction[:, :, :height, :width], target[:, :, :height, :width]
     association = soft_association(color_scale * prediction, cell, position_weight=position_weight)
     means = _around(_gathered(target, association, cell), cell)  # (N, 9, C, H, W)
     return mse((association[:, :, None] * means).sum(1), target)
+
+
+def _check_shapes(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise ValueError(f"prediction and target differ in shape: {tuple(prediction.shape)}, {tuple(target.shape)}")
 
 
 def _positions(like: Tensor, cell: int) -> Tensor:

@@ -18,3 +18,8 @@ class TrainSample:
     """Per annotator the mean colour of every label, shape (labels + 1, 3), in [0, 1]."""
     boundary: NDArray[np.uint8]
     """Shape (H, W): share of annotators who drew a border at the pixel, times 255."""
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the channels are equal everywhere."""
+        return bool((self.image == self.image[..., :1]).all())

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from napari_superpixels.nets.augment import Augmentation
-from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, mse, total_variation
+from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, l1, mse, total_variation
 from napari_superpixels.nets.registry import Network
 
 #: Input, target and boundary of a batch, of shape (N, C, S, S), (N, C, S, S) and (N, 1, S, S), in [0, 1].
@@ -51,6 +51,9 @@ class TrainConfig(BaseModel):
     """Largest norm of the gradient."""
     mse_weight: float = Field(10.0, ge=0)
     """Weight of the squared error of the flattened image."""
+    l1_weight: float = Field(0.0, ge=0)
+    """Weight of its absolute error, which keeps edges sharp where the squared error blurs them: where it is unsure of
+    two colours, the network then decides for one instead of mixing them."""
     tv_weight: float = Field(0.0, ge=0)
     """Weight of the flattened image's total variation."""
     tv_form: TVForm = "anisotropic"
@@ -63,6 +66,8 @@ class TrainConfig(BaseModel):
     """Weight of the soft association of pixels with superpixels."""
     association_cell: int = Field(16, ge=2)
     """Side in pixels of the squares that the soft superpixels start from."""
+    balance_color: bool = False
+    """Whether grey and colour images are drawn equally often, however many there are of each."""
     augmentation: Augmentation = Augmentation()
     """How crops vary."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
@@ -98,7 +103,7 @@ class TrainEvent:
     loss: float
     """Weighted sum of the losses."""
     losses: dict[str, float]
-    """Each loss before weighting: "mse", and "tv", "boundary" and "association" where they take part."""
+    """Each loss before weighting: "mse", and "l1", "tv", "boundary" and "association" where they take part."""
     learning_rate: float
     """Learning rate of this step."""
     seconds: float
@@ -126,6 +131,9 @@ def training_losses(
     flattened = out[:, :channels]
     losses = {"mse": mse(flattened, target)}
     weights = {"mse": config.mse_weight}
+    if config.l1_weight:
+        losses["l1"] = l1(flattened, target)
+        weights["l1"] = config.l1_weight
     if config.tv_weight:
         losses["tv"] = total_variation(flattened, config.tv_form)
         weights["tv"] = config.tv_weight

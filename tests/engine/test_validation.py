@@ -43,6 +43,19 @@ def test_size_decides_the_number(photo: np.ndarray, truths: list[np.ndarray], si
     assert len(np.unique(picture.labels)) == number
 
 
+@pytest.mark.parametrize(("truth", "number"), [("objects", 24), ("none", 6)])
+def test_size_of_the_objects_decides_the_number(photo: np.ndarray, truth: str, number: int) -> None:
+    """Two objects with a mean of an eighth of the image, three superpixels each; without object all is one."""
+    labels = np.zeros(photo.shape[:2], int)
+    if truth == "objects":
+        labels[: photo.shape[0] // 8] = 7
+        labels[-(photo.shape[0] // 8) :] = 2
+    read = array_source([photo], [labels]).items[0].read()
+    config = ValidationConfig(superpixels_per_object=3 if truth == "objects" else 6)
+    picture = picture_network(load_model("natural"), read, config)
+    assert len(np.unique(picture.labels)) == number
+
+
 def test_images_are_spread_over_the_split(photo: np.ndarray, truths: list[np.ndarray]) -> None:
     source = array_source([photo] * 10, [truths] * 10)
     assert [item.name for item in choose_items(source, ValidationConfig(n_images=4))] == [

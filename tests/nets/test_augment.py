@@ -81,6 +81,44 @@ def test_grey_crops_have_equal_channels() -> None:
         np.testing.assert_allclose(array, array[..., :1].repeat(3, axis=2))
 
 
+def _grey_sample() -> TrainSample:
+    """A grey image of rising brightness that is its own target."""
+    image = np.repeat(np.linspace(0, 255, 256).astype(np.uint8).reshape(16, 16, 1), 3, axis=2)
+    return TrainSample(
+        image, (np.arange(256).reshape(16, 16),), (image.reshape(-1, 3) / np.float32(255),), image[..., 0]
+    )
+
+
+def test_stained_crops_of_grey_images_are_dark_where_those_are_bright() -> None:
+    crop, target, boundary = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
+    np.testing.assert_allclose(crop, target, atol=1e-6)
+    assert crop.dtype == target.dtype == np.float32
+    order = np.argsort(boundary.ravel())
+    for channel in crop.reshape(-1, 3)[order].T:
+        assert np.all(np.diff(channel) < 0)
+        assert 0.6 <= channel[0] <= 1
+        assert channel[-1] > 0
+    assert np.ptp(crop, axis=2).max() > 0.1
+    other = random_crop(_grey_sample(), np.random.default_rng(1), 16, _only(stain_share=1.0))[0]
+    assert np.abs(crop.max((0, 1)) - other.max((0, 1))).max() > 0.01
+
+
+def test_stains_are_for_grey_images_and_hues_for_coloured_ones() -> None:
+    plain, _, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, NO_AUGMENTATION)
+    same, _, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
+    np.testing.assert_array_equal(plain, same)
+    crop, target, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(hue=1.0))
+    np.testing.assert_array_equal(crop, target)
+    inner = (plain > 0.1) & (plain < 0.9)
+    exponents = [np.log(crop[..., i][inner[..., i]]) / np.log(plain[..., i][inner[..., i]]) for i in range(3)]
+    for channel in exponents:
+        np.testing.assert_allclose(channel, channel[0], rtol=1e-3)
+        assert 0.5 <= channel[0] <= 2
+    assert len({round(float(channel[0]), 3) for channel in exponents}) == 3
+    grey, _, _ = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(hue=1.0, noise=0.1))
+    np.testing.assert_allclose(grey, grey[..., :1].repeat(3, axis=2))
+
+
 @pytest.mark.parametrize("augmentation", [NO_AUGMENTATION, Augmentation()])
 def test_images_smaller_than_a_crop_are_mirrored(augmentation: Augmentation) -> None:
     image, target, boundary = random_crop(_identity_sample(5, 7), np.random.default_rng(0), 16, augmentation)
@@ -104,7 +142,10 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(first, third)
 
 
-@pytest.mark.parametrize("values", [{"smallest_scale": 0}, {"largest_scale": 0.5}, {"noise": -1}, {"blur": 1}])
+@pytest.mark.parametrize(
+    "values",
+    [{"smallest_scale": 0}, {"largest_scale": 0.5}, {"noise": -1}, {"hue": -1}, {"stain_share": 2}, {"blur": 1}],
+)
 def test_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Augmentation(**values)  # type: ignore[arg-type]

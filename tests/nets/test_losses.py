@@ -10,6 +10,7 @@ from napari_superpixels.nets.losses import (
     TVForm,
     association_loss,
     boundary_bce,
+    l1,
     mse,
     soft_association,
     total_variation,
@@ -20,6 +21,23 @@ FORMS: tuple[TVForm, ...] = ("anisotropic", "isotropic", "squared")
 
 def _doubles(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_l1_is_the_mean_of_absolute_differences() -> None:
+    assert l1(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]])).item() == pytest.approx(1.5)
+    with pytest.raises(ValueError, match="differ in shape"):
+        l1(torch.zeros(2, 3), torch.zeros(2, 1))
+
+
+def test_l1_decides_for_a_colour_where_mse_mixes_two() -> None:
+    """Of targets that are 1 three times and 0 once the best single answer is 1, of squares their mean."""
+    targets = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    answers = torch.linspace(0, 1, 101)
+    best = {
+        loss: answers[min(range(101), key=lambda i: float(loss(answers[i].expand(4), targets)))] for loss in (l1, mse)
+    }
+    assert best[l1].item() == pytest.approx(1.0)
+    assert best[mse].item() == pytest.approx(0.75)
 
 
 def test_mse_is_the_mean_of_squares() -> None:

@@ -92,13 +92,15 @@ def test_learning_rate_falls_in_steps() -> None:
 
 
 def test_every_loss_takes_part_when_it_has_a_weight() -> None:
-    config = TrainConfig(tv_weight=0.5, association_weight=2.0, association_cell=4, boundary_positive_weight="balanced")
+    config = TrainConfig(
+        l1_weight=3.0, tv_weight=0.5, association_weight=2.0, association_cell=4, boundary_positive_weight="balanced"
+    )
     batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16))
     for boundary_head in (True, False):
         network = build_network(SMALL.model_copy(update={"boundary_head": boundary_head}), 0)
         total, losses = training_losses(network, network(batch[0]), batch, config)
-        assert set(losses) == {"mse", "tv", "association"} | ({"boundary"} if boundary_head else set())
-        expected = 10 * losses["mse"] + 0.5 * losses["tv"] + 2 * losses["association"]
+        assert set(losses) == {"mse", "l1", "tv", "association"} | ({"boundary"} if boundary_head else set())
+        expected = 10 * losses["mse"] + 3 * losses["l1"] + 0.5 * losses["tv"] + 2 * losses["association"]
         if boundary_head:
             expected = expected + 0.1 * losses["boundary"]
         torch.testing.assert_close(total, expected)
@@ -122,6 +124,21 @@ def test_loss_on_a_fixed_batch_falls_by_half_in_20_steps(name: str) -> None:
         total.backward()
         optimizer.step()
     assert totals[-1] < 0.5 * totals[0]
+
+
+def test_grey_and_coloured_images_take_turns() -> None:
+    """Of five images one is grey, and yet every other crop shows it; among the coloured ones each comes once a turn."""
+    coloured = [np.full((8, 8, 3), (40 * i, 200, 0), np.uint8) for i in range(1, 5)]
+    samples = [
+        TrainSample(image, (np.ones((8, 8), int),), (np.zeros((2, 3), np.float32),), np.zeros((8, 8), np.uint8))
+        for image in [np.full((8, 8, 3), 90, np.uint8), *coloured]
+    ]
+    config = TrainConfig(batch_size=8, crop_size=8, balance_color=True, augmentation=NO_AUGMENTATION)
+    crops = (CropBatches(samples, config, 3, 1)[0][0][:, :, 0, 0] * 255).round().int().tolist()
+    assert crops[::2] == [[90, 90, 90]] * 4
+    assert sorted(crops[1::2]) == [[40 * i, 200, 0] for i in range(1, 5)]
+    alike = CropBatches(samples[1:], config, 0, 1)[0][0][:, :, 0, 0]
+    assert len(torch.unique(alike, dim=0)) == 4
 
 
 def test_training_flattens_one_image() -> None:
