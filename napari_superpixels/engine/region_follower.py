@@ -8,13 +8,13 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_superpixels.core.eikonal import check_cancelled
+from napari_superpixels.core.region_features import MARGIN
 from napari_superpixels.engine.pipeline import SolveResult
-from napari_superpixels.engine.region_model import Box, PixelFields, RegionModel, pixel_fields, region_model
+from napari_superpixels.engine.region_model import Box, PlaneMaps, RegionModel, plane_maps, region_model
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
 
 #: Changes in a larger window are taken over in the worker.
 _MAX_WINDOW = 512 * 512
-_MARGIN = 1
 #: How long a plane must have been at hand: a slider under way makes the next within this time.
 _REST_S = 0.1
 _POLL_S = 0.01
@@ -52,7 +52,7 @@ class RegionFollower:
         self._labels: npt.NDArray[np.int32] | None = None
         self._seen = np.empty((0, 0), np.int32)
         self._boxes: list[Box] = []
-        self._fields: PixelFields | None = None
+        self._plane: PlaneMaps | None = None
         self._model: RegionModel | None = None
         self._request: _Request | None = None
         self._scheduler: Scheduler[_Request, RegionModel] = Scheduler(
@@ -115,25 +115,33 @@ class RegionFollower:
         if self._model is None:
             self._boxes.append(box)
             return
+        changed = self._take_over(box)
+        if len(changed):
+            self.updated.emit(changed)
+
+    def close(self) -> None:
+        """Stop the worker; no signal follows."""
+        self._scheduler.close()
+
+    def _take_over(self, box: Box) -> npt.NDArray[np.int32]:
+        """Bring the model up to date, here or in the worker; return the labels that changed here."""
+        assert self._labels is not None
+        assert self._model is not None
         tight = self._changed_box(box)
         if tight is None:
-            return
-        window = _grown(tight, _MARGIN, self._labels.shape)
+            return np.empty(0, np.int32)
+        window = _grown(tight, MARGIN, self._labels.shape)
         after = np.ascontiguousarray(self._labels[window])
         if after.size > _MAX_WINDOW:
             self._start(0.0)
-            return
+            return np.empty(0, np.int32)
         before = self._seen[window].copy()
         differs = before != after
         changed = np.unique(np.concatenate([before[differs], after[differs]]))
         changed = changed[changed > 0]
         self._model = self._model.updated(window, before, after, changed)
         self._seen[window] = after
-        self.updated.emit(changed)
-
-    def close(self) -> None:
-        """Stop the worker; no signal follows."""
-        self._scheduler.close()
+        return changed
 
     def _forget(self) -> None:
         self._scheduler.cancel(silently=True)
@@ -173,12 +181,14 @@ class RegionFollower:
     def _on_built(self, request: _Request, model: RegionModel) -> None:
         if request is not self._request:
             return
-        self._fields = model.fields
+        self._plane = model.plane
         self._model = model
-        self.rebuilt.emit()
         boxes, self._boxes = self._boxes, []
         for box in boxes:
-            self.note_labels(box)
+            if self._model is not None:
+                self._take_over(box)
+        if self._model is not None:
+            self.rebuilt.emit()
 
     def _on_failed(self, request: _Request, error: Exception) -> None:
         if request is self._request:
@@ -188,8 +198,8 @@ class RegionFollower:
         for _ in range(round(job.request.rest_s / _POLL_S)):
             check_cancelled(job.cancel)
             time.sleep(_POLL_S)
-        fields = pixel_fields(job.request.result, self._fields)
-        return region_model(fields, job.request.labels, job.cancel)
+        plane = plane_maps(job.request.result, self._plane)
+        return region_model(plane, job.request.labels, job.cancel)
 
 
 def _grown(box: Box, margin: int, shape: tuple[int, ...]) -> Box:

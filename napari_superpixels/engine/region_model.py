@@ -9,6 +9,7 @@ import numpy.typing as npt
 from napari_superpixels.core.eikonal import check_cancelled
 from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.merge_tree import MergeTree, merge_tree
+from napari_superpixels.core.region_features import PixelMaps, RegionSums, region_sums
 from napari_superpixels.core.region_graph import RegionGraph, region_graph
 from napari_superpixels.engine.pipeline import SolveResult
 
@@ -16,27 +17,29 @@ Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PixelFields:
-    """What the pixels of a plane are like, whatever superpixels lie on them."""
+class PlaneMaps:
+    """What the pixels of a plane are like, and of which plane."""
 
-    key: Hashable
-    """Equal keys mean equal fields."""
-    features: npt.NDArray[np.float32]
-    """(M, N, C) features that the superpixels were grown in."""
-    boundary: npt.NDArray[np.float32] | None
-    """(M, N) boundary probability; None where the model predicts none."""
+    network: Hashable
+    """Equal keys mean equal images."""
+    features: Hashable
+    """Equal keys mean equal features."""
+    maps: PixelMaps
+    """The plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionModel:
     """Superpixels of a plane, as regions."""
 
-    fields: PixelFields
+    plane: PlaneMaps
     """What their pixels are like."""
     graph: RegionGraph
     """Which superpixels touch, and how strong their borders are."""
     tree: MergeTree
     """In which order they join."""
+    sums: RegionSums
+    """What each superpixel is like."""
 
     def updated(
         self, window: Box, before: npt.NDArray[np.int32], after: npt.NDArray[np.int32], changed: npt.NDArray[np.int32]
@@ -46,35 +49,38 @@ class RegionModel:
         Parameters
         ----------
         window : tuple of slice
-            Part of the plane with all changed pixels, and where the plane goes on one pixel more on each side.
+            Part of the plane with all changed pixels, and where the plane goes on
+            :data:`napari_superpixels.core.region_features.MARGIN` pixels more on each side.
         before, after : ndarray of the window's shape, int32
             Labels there.
         changed : ndarray, int32
             Labels whose pixels changed.
         """
-        boundary = self.fields.boundary
-        graph = self.graph.updated(
-            before, after, self.fields.features[window], None if boundary is None else boundary[window]
-        )
-        return replace(self, graph=graph, tree=self.tree.updated(graph, changed))
+        maps = self.plane.maps
+        boundary = None if maps.boundary is None else maps.boundary[window]
+        graph = self.graph.updated(before, after, maps.flattened[window], boundary)
+        sums = self.sums.updated(window, before, after, maps)
+        return replace(self, graph=graph, tree=self.tree.updated(graph, changed), sums=sums)
 
 
-def pixel_fields(result: SolveResult, known: PixelFields | None = None) -> PixelFields:
-    """Return the fields of a result's plane: the known ones, if they are the same."""
-    key = result.keys["features"]
-    if known is not None and known.key == key:
+def plane_maps(result: SolveResult, known: PlaneMaps | None = None) -> PlaneMaps:
+    """Return the maps of a result's plane, with those of the known ones that are the same."""
+    network, features = result.keys["network"], result.keys["features"]
+    if known is not None and known.features == features:
         return known
-    network = result.network
-    features = pixel_features(network.unit.pixels, network.flattened, result.params.flattening, network.unit.kind)
-    return PixelFields(key, features, network.boundary)
+    unit, flattened = result.network.unit, result.network.flattened
+    is_known = known is not None and known.network == network
+    raw = known.maps.raw if known is not None and is_known else pixel_features(unit.pixels, None, 0.0, unit.kind)
+    mixed = raw if flattened is None else pixel_features(unit.pixels, flattened, result.params.flattening, unit.kind)
+    return PlaneMaps(network, features, PixelMaps(raw, mixed, result.network.boundary))
 
 
-def region_model(fields: PixelFields, labels: npt.NDArray[np.int32], cancel: npt.NDArray[np.uint8]) -> RegionModel:
+def region_model(plane: PlaneMaps, labels: npt.NDArray[np.int32], cancel: npt.NDArray[np.uint8]) -> RegionModel:
     """Make the model of a plane's superpixels.
 
     Parameters
     ----------
-    fields : PixelFields
+    plane : PlaneMaps
         The plane.
     labels : ndarray of shape (M, N), int32
         Its superpixels.
@@ -87,8 +93,10 @@ def region_model(fields: PixelFields, labels: npt.NDArray[np.int32], cancel: npt
         If cancelled.
     """
     check_cancelled(cancel)
-    graph = region_graph(labels, fields.features, fields.boundary)
+    graph = region_graph(labels, plane.maps.flattened, plane.maps.boundary)
     check_cancelled(cancel)
     tree = merge_tree(graph)
     check_cancelled(cancel)
-    return RegionModel(fields, graph, tree)
+    sums = region_sums(labels, plane.maps)
+    check_cancelled(cancel)
+    return RegionModel(plane, graph, tree, sums)

@@ -39,7 +39,7 @@ class Followed(RegionFollower):
         self.wait()
 
     def wait(self) -> None:
-        assert self.has_built.wait(20)
+        assert self.has_built.wait(120)
         self.has_built.clear()
 
 
@@ -49,6 +49,7 @@ def assert_models_equal(model: RegionModel, other: RegionModel, same_tree: bool 
     np.testing.assert_array_equal(model.graph.sizes[:n], other.graph.sizes[:n])
     assert not model.graph.sizes[n:].any()
     assert not other.graph.sizes[n:].any()
+    np.testing.assert_array_equal(model.sums.sums[:n], other.sums.sums[:n])
     for name in ("edges", "lengths", "strengths"):
         np.testing.assert_array_equal(getattr(model.graph, name), getattr(other.graph, name))
     for name in ("labels", "parents") if same_tree else ("labels",):

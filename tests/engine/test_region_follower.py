@@ -9,7 +9,7 @@ import pytest
 import napari_superpixels.engine.region_follower as follower_module
 from napari_superpixels.core.eikonal import new_cancel_flag
 from napari_superpixels.engine.region_follower import RegionFollower
-from napari_superpixels.engine.region_model import pixel_fields, region_model
+from napari_superpixels.engine.region_model import plane_maps, region_model
 
 from .following import Followed, assert_models_equal, solved
 
@@ -22,7 +22,7 @@ def followed(color_blocks):
 
 
 def made_anew(result, labels):
-    return region_model(pixel_fields(result), np.ascontiguousarray(labels), new_cancel_flag())
+    return region_model(plane_maps(result), np.ascontiguousarray(labels), new_cancel_flag())
 
 
 def test_model_is_that_of_the_labels(followed):
@@ -129,11 +129,11 @@ def test_error_is_told(followed, monkeypatch):
 
 def test_colours_are_computed_once_per_plane(followed, monkeypatch):
     followed.start()
-    fields = followed.model.fields
+    plane = followed.model.plane
     monkeypatch.setattr("napari_superpixels.engine.region_model.pixel_features", None)
     followed.set_plane(solved(followed.pixels, n_segments=20), None)
     followed.wait()
-    assert followed.model.fields is fields
+    assert followed.model.plane is plane
     assert followed.model.tree.n_leaves == 20
 
 
