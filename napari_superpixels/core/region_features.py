@@ -54,10 +54,10 @@ class RegionSums:
         """C."""
         return (self.sums.shape[1] - kernels.N_COLUMNS) // 3
 
-    @property
-    def centres(self) -> npt.NDArray[np.float64]:
-        """(n + 1, 2) mean row and column of each label's pixels; nan where a label does not occur."""
-        return self._means(self._column(kernels.ROW, kernels.COLUMN + 1))
+    def centre(self, label: int) -> tuple[float, float]:
+        """Return the mean row and column of the pixels of a label that occurs."""
+        row, column = self._column(kernels.ROW, kernels.COLUMN + 1)[label] / self.sizes[label]
+        return float(row), float(column)
 
     @property
     def color_spread(self) -> npt.NDArray[np.float64]:
