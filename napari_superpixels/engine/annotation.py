@@ -1,7 +1,10 @@
 """The evented state of the corrected and annotated superpixels of one image."""
 
+import numpy as np
+
 from napari_superpixels.engine.annotation_brush import BrushActs
 from napari_superpixels.engine.annotation_classes import ClassActs
+from napari_superpixels.engine.pipeline import SolveResult
 
 
 class Annotation(BrushActs, ClassActs):
@@ -22,3 +25,27 @@ class Annotation(BrushActs, ClassActs):
     >>> annotation.undo().name
     'Paint class 1'
     """
+
+
+def warm_up_acts(result: SolveResult) -> None:
+    """Load the compiled code of every act, which takes a moment the first time, by repairing a small result.
+
+    Parameters
+    ----------
+    result : SolveResult
+        A result of two superpixels or more in a plane; it stays as it is.
+    """
+    shape = result.superpixels.labels.shape
+    annotation = Annotation(np.zeros(shape, np.int32), np.zeros(shape, np.uint8))
+    annotation.accept(result)
+    index = annotation.index
+    first, last = (index.anchor_of(int(label)) for label in index.labels[[0, -1]])
+    annotation.paint([int(index.labels[0])])
+    annotation.mark_checked(int(index.labels[0]))
+    annotation.fill(index.label_at(last), 0)
+    annotation.add_seed(first)
+    annotation.assign([last], first)
+    annotation.split_all_mixed()
+    annotation.cut([(first[0], first[1] + step) for step in (0, 1)])
+    annotation.remove_seed(first)
+    annotation.go_to(0)

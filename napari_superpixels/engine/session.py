@@ -7,6 +7,7 @@ from typing import Any
 
 from psygnal import Signal
 
+from napari_superpixels.engine.annotation import warm_up_acts
 from napari_superpixels.engine.constraints import Correction
 from napari_superpixels.engine.models import model_identity
 from napari_superpixels.engine.pipeline import Pipeline, SolveResult
@@ -313,6 +314,6 @@ def warm_up() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[:32] = 255
     inputs = ImageInput(image, source=None, key=None)
-    Pipeline().run(inputs, SegmentParams(n_segments=8, model=None))
+    warm_up_acts(Pipeline().run(inputs, SegmentParams(n_segments=8, model=None)))
     preload_torch_libraries()
     Pipeline().run(inputs, SegmentParams(n_segments=8))
