@@ -1,6 +1,7 @@
 """Annotations as pixels: palette PNG, label TIFF and NumPy arrays, each with the class table beside it."""
 
 from pathlib import Path
+from tokenize import TokenError  # numpy raises it for a damaged header
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def load_array(path: Path) -> npt.NDArray[Any]:
         return np.array(np.lib.format.open_memmap(path, mode="r"))
     except OSError as error:
         raise ReadError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, SyntaxError, TypeError, EOFError, OverflowError) as error:
+    except (ValueError, SyntaxError, TokenError, TypeError, EOFError, OverflowError) as error:
         raise ReadError(f"{path} is no NumPy array of numbers, or is incomplete ({error}).") from error
 
 

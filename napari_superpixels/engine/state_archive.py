@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tokenize import TokenError  # numpy raises it for a damaged header
 from typing import IO, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation_core import AnnotationState, PlaneState
-from napari_superpixels.engine.deltas import DTYPES, ArrayName
+from napari_superpixels.engine.corrections import from_json, to_json
+from napari_superpixels.engine.deltas import DTYPES, ArrayName, Position
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.provenance import library_versions
 from napari_superpixels.errors import ReadError
@@ -38,8 +40,10 @@ class _Plane(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     position: tuple[int | None, ...]
+    corrections: list[dict[str, Any]] = Field(default_factory=list)
     checked: list[tuple[int, int]] = Field(default_factory=list)
     params: dict[str, Any] | None = None
+    result: str | None = None
 
 
 class _Head(BaseModel):
@@ -126,22 +130,48 @@ def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict
             entries, notes = _read_history(archive, head)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
-    except (ValueError, KeyError, MemoryError) as error:
+    except (ValueError, KeyError, TypeError, MemoryError, SyntaxError, TokenError) as error:
         raise ReadError(f"{name} cannot be understood: {error}") from error
     position = min(head.position, len(entries))
     return AnnotationState(labels, classes, table, planes, entries, position), dict(head.extra), notes
 
 
-def _plane_to_json(position: tuple[int | None, ...], plane: PlaneState) -> _Plane:
-    return _Plane(position=position, checked=sorted(plane.checked), params=plane.params)
+def _plane_to_json(position: Position, plane: PlaneState) -> _Plane:
+    return _Plane(
+        position=position,
+        corrections=[to_json(correction) for correction in plane.corrections],
+        checked=sorted(plane.checked),
+        params=plane.params,
+        result=plane.result,
+    )
 
 
-def _plane_from_json(plane: _Plane, shape: tuple[int, ...]) -> tuple[tuple[int | None, ...], PlaneState]:
-    position = plane.position
+def _plane_from_json(plane: _Plane, shape: tuple[int, ...]) -> tuple[Position, PlaneState]:
+    _check_position(plane.position, shape)
+    _check_points([plane.corrections, plane.checked], plane.position, shape)
+    corrections = tuple(map(from_json, plane.corrections))
+    return plane.position, PlaneState(corrections, frozenset(plane.checked), plane.params, plane.result)
+
+
+def _check_position(position: Position, shape: tuple[int, ...]) -> None:
     fits = len(position) == len(shape) and position.count(None) == 2
     if not fits or any(i is not None and not 0 <= i < n for i, n in zip(position, shape, strict=True)):
         raise ValueError(f"its plane {position} does not lie in the shape {shape}")
-    return position, PlaneState(frozenset(plane.checked), plane.params)
+
+
+def _check_points(data: Any, position: Position, shape: tuple[int, ...]) -> None:
+    """Check that every pair of numbers, however deep in lists and dictionaries, is a pixel of the plane."""
+    n_rows, n_columns = (n for i, n in zip(position, shape, strict=True) if i is None)
+    waiting = [data]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple) and len(part) == 2 and all(type(number) is int for number in part):
+            if not (0 <= part[0] < n_rows and 0 <= part[1] < n_columns):
+                raise ValueError(f"its point {part} lies outside a plane of {n_rows} x {n_columns} pixels")
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
 
 
 def _read_head(archive: zipfile.ZipFile, name: str | Path) -> _Head:
@@ -195,7 +225,7 @@ def _read_history(archive: zipfile.ZipFile, head: _Head) -> tuple[tuple[Entry, .
             entries = tuple(_entries(member, archive.getinfo(_HISTORY).file_size, head))
         if len(entries) != head.n_entries:
             raise ValueError(f"{len(entries)} of {head.n_entries} entries are there")
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
         return (), (f"The history is damaged and left out, so that earlier acts cannot be undone ({error}).",)
     return entries, ()
 
@@ -219,6 +249,14 @@ def checked_entry(data: bytes, shape: tuple[int, ...]) -> Entry:
         If the bytes are none.
     """
     entry = Entry.from_bytes(data)
+    _check_position(entry.plane, shape)
+    for side in (entry.before, entry.after):
+        if side.keys() != entry.before.keys():
+            raise ValueError(f"the entry {entry.name!r} has two sides of different things")
+        ClassTable.from_json(side.get("table", []))
+        corrections = side.get("corrections", {"at": 0, "items": []})
+        tuple(map(from_json, corrections["items"]))
+        _check_points([corrections["items"], side.get("checked", [])], entry.plane, shape)
     for delta in entry.deltas:
         if len(delta.box) != len(shape) or any(side.stop > n for side, n in zip(delta.box, shape, strict=True)):
             raise ValueError(f"the entry {entry.name!r} changes {delta.box}, outside an image of shape {shape}")

@@ -106,6 +106,15 @@ def test_an_array_that_promises_too_much_is_refused_before_memory_is_asked_for(t
         read_npy(tmp_path / "a.npy")
 
 
+def test_a_damaged_array_header_is_explained(tmp_path: Path, blobs: ClassMap) -> None:
+    write_npy(tmp_path / "a.npy", blobs)
+    content = (tmp_path / "a.npy").read_bytes()
+    for place in range(128):
+        (tmp_path / "a.npy").write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with pytest.raises(ReadError, match=r"a\.npy"):
+            read_npy(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize(("suffix", "read"), [("tif", read_label_tiff), ("png", read_palette_png), ("npy", read_npy)])
 def test_more_than_255_classes_are_refused(tmp_path: Path, suffix: str, read) -> None:
     path = tmp_path / f"a.{suffix}"

@@ -1,5 +1,6 @@
 """Acts on an annotation, always the same ones; as a program, does them with a journal until it is killed."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.annotation_core import PlaneState
 from napari_superpixels.engine.journal import Journal, JournaledImage
 
 IMAGE = np.arange(64 * 80, dtype=np.uint16).reshape(64, 80)
@@ -48,8 +50,11 @@ def annotation_after(n_acts: int) -> Annotation:
 
 def facts(state) -> list:
     """All that an annotation's state holds, to be compared."""
-    entries = [(entry.name, entry.before, entry.after, entry.plane, len(entry.deltas)) for entry in state.entries]
-    planes = {position: plane for position, plane in state.planes.items() if plane.checked or plane.params}
+    entries = [
+        (entry.name, json.dumps([entry.before, entry.after]), entry.plane, [delta.to_bytes() for delta in entry.deltas])
+        for entry in state.entries
+    ]
+    planes = {position: plane for position, plane in state.planes.items() if plane != PlaneState()}
     return [state.labels.tolist(), state.classes.tolist(), state.table, planes, entries, state.position]
 
 

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_superpixels.core.strokes import pixel_path
 from napari_superpixels.engine import journal as journals
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.journal import Journal, default_journal_folder, find_unfinished, restore
+from napari_superpixels.engine.journal import Journal, JournaledImage, default_journal_folder, find_unfinished, restore
 from napari_superpixels.engine.journal_file import Kind, append, read_records, write_start
 from napari_superpixels.engine.project import image_reference
 from napari_superpixels.errors import ReadError
 
 from .journal_acts import IMAGE, JOURNALED, act, annotation_after, facts, new_annotation
+from .solved_cases import SHAPE, Solver
 
 SETTINGS = {"parameters": {"n_segments": 80}}
 
@@ -87,6 +89,32 @@ def test_undo_goes_on_after_restoring(journal: Journal, annotation: Annotation) 
     again.restore(restore(journal.path).state)
     again.go_to(0)
     assert facts(again.snapshot())[:4] == facts(new_annotation().snapshot())[:4]
+
+
+def test_corrections_and_segmentations_can_be_restored(journal: Journal) -> None:
+    solver = Solver()
+    annotation = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8))
+    image = JournaledImage(np.zeros(SHAPE, np.uint8), "blocks")
+    own = Journal(annotation, journal.path.parent, image)
+    annotation.accept(solver.result())
+    annotation.merge(pixel_path([(5, 5), (25, 25)], SHAPE))
+    annotation.cut(pixel_path([(5, 40), (30, 40)], SHAPE))
+    for n_segments in (60, 50, 40):  # joined to one entry
+        annotation.accept(solver.result(n_segments=n_segments, corrections=annotation.corrections))
+    annotation.paint([3, 4])
+    annotation.undo()
+    assert own.flush()
+    found = restore(own.path).state
+    assert [entry.name for entry in found.entries] == ["Segment", "Merge", "Cut", "Re-segment", "Paint class 1"]
+    assert facts(found) == facts(annotation.snapshot())
+    assert len(found.planes[None, None].corrections) == 2
+    again = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8))
+    again.restore(found)
+    for position in (0, 5, 2):
+        again.go_to(position)
+        annotation.go_to(position)
+        assert facts(again.snapshot()) == facts(annotation.snapshot())
+    own.close()
 
 
 def test_an_annotation_that_was_restored_begins_with_its_history(tmp_path: Path, annotation: Annotation) -> None:

@@ -185,9 +185,11 @@ def test_a_changed_byte_is_noticed_or_harmless(saved: Path) -> None:
         ({"classes": [{"number": 300, "name": "a"}]}, "number 300"),
         ({"planes": [{"position": [7, None, None]}]}, "does not lie in the shape"),
         ({"planes": [{"position": [None, None], "checked": "all"}]}, "cannot be understood"),
+        ({"planes": [{"position": [None, None], "checked": [[64, 0]]}]}, "lies outside a plane of 64 x 80"),
+        ({"planes": [{"position": [None, None], "corrections": [{"kind": "merge"}]}]}, "cannot be understood"),
         ({"extra": {"image": 3}}, "does not tell which image"),
     ],
-)  # fmt: skip
+)
 def test_changed_heads_are_explained(saved: Path, changes, message: str) -> None:
     with pytest.raises(ReadError, match=message):
         open_project(changed_head(saved, **changes))
