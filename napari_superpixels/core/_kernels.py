@@ -29,8 +29,8 @@ FIELD: tuple[int, ...] = (0, 0, 0)
 _INF = np.float32(np.inf)
 # Numba tests signed indices for being negative, in a march for a fifth of its time.
 _index = np.uintp
-_FIRST_KEY = np.float32(32.0)
-_KEY_SHIFT = 14
+_FIRST_KEY = np.float32(64.0)
+_KEY_SHIFT = 15
 _POLL_MASK = 511
 _GROUP = 16
 _FAR = np.float32(1e30)

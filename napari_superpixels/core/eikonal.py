@@ -27,10 +27,10 @@ from napari_superpixels.core.parallel import n_processors, scratch, worker_pool
 from napari_superpixels.core.slowness import SlownessField, strides
 from napari_superpixels.errors import CancelledError
 
-_BLOCK_EDGE = 340
-_BLOCK_LABELS = 8
+_BLOCK_EDGE = 256
+_BLOCK_LABELS = 6
 _HALO_LABELS = 1.0
-_PARALLEL_PIXELS = 100_000
+_PARALLEL_PIXELS = 30_000
 _MAX_REPAIRS = 100
 
 
@@ -120,7 +120,8 @@ def solve(
     """
     cancel = new_cancel_flag() if cancel is None else cancel
     check_cancelled(cancel)
-    blocks = list(_blocks(slowness.shape, seeds.size))
+    first, second = _blocks(slowness.shape, seeds.size)
+    blocks = first + second
     fronts = Fronts(slowness, np.empty((int(np.prod(slowness.padded_shape)), 2), np.int32), seeds, references)
     if len(blocks) == 1:
         inner = fronts.state.reshape(*slowness.padded_shape, 2)
@@ -132,10 +133,12 @@ def solve(
     positions = np.stack(np.unravel_index(seeds[by_row], slowness.padded_shape), axis=1)
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     pool = worker_pool(n_threads or n_processors())
-    marches = pool.map(lambda block: _march_block(fronts, block, halo, by_row, positions, cancel), blocks)
-    for done, _ in enumerate(marches, start=1):
-        if progress is not None:
-            progress(done / len(blocks))
+    done = 0
+    for together, width in ((first, halo), (second, 0)):
+        marches = pool.map(lambda block: _march_block(fronts, block, width, by_row, positions, cancel), together)
+        for done, _ in enumerate(marches, start=done + 1):
+            if progress is not None:
+                progress(done / len(blocks))
     invaded = _no_invasions(fronts)
     cut_off = []
     medium = _medium(fronts)
@@ -264,32 +267,40 @@ def _march_block(
     positions: npt.NDArray[np.intp],
     cancel: npt.NDArray[np.uint8],
 ) -> None:
-    """March one block and a halo around it alone, in arrays of its own that fit the cache; keep the block.
+    """March one block alone, in arrays of its own that fit the cache.
 
-    Blocks depend on nothing that another block writes, so they can run at the same time. `positions` are the padded
-    positions of the seeds `by_row`, which is their order along the first axis.
+    With a halo of 0 pixels, fronts enter from the blocks around it, which must be done; otherwise seeds in the halo
+    stand for them. Blocks that do not touch can run at the same time. `positions` are the padded positions of the seeds
+    `by_row`, which is their order along the first axis.
     """
     slowness = fronts.slowness
     padded = slowness.padded_shape
     ndim = len(padded)
-    first = [max(part.start - halo, 0) for part in block]
-    last = [min(part.stop + halo, n) for part, n in zip(block, slowness.shape, strict=True)]
+    reach = max(halo, 1)
+    first = [max(part.start - reach, 0) for part in block]
+    last = [min(part.stop + reach, n) for part, n in zip(block, slowness.shape, strict=True)]
     window = tuple(slice(a, b + 2) for a, b in zip(first, last, strict=True))
     shape = tuple(b - a + 2 for a, b in zip(first, last, strict=True))
+    target = tuple(slice(part.start + 1, part.stop + 1) for part in block)
+    core = tuple(slice(part.start + 1 - a, part.stop + 1 - a) for part, a in zip(block, first, strict=True))
 
     def cut(name: str, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         local = scratch(name, (*shape, *flat.shape[1:]), flat.dtype.type)
         local[...] = flat.reshape(*padded, *flat.shape[1:])[window]
         return local.reshape(-1, *flat.shape[1:])
 
-    nearby = slice(*np.searchsorted(positions[:, 0], (first[0] + 1, last[0] + 1)))
+    nearby = slice(*np.searchsorted(positions[:, 0], (window[0].start + 1, window[0].stop - 1)))
     local = positions[nearby] - first
-    inside = np.all((local >= 1) & (local < np.array(shape) - 1), axis=1)
+    low, high = np.array([(1, n - 1) if halo else (part.start, part.stop) for n, part in zip(shape, core, strict=True)]).T
+    inside = np.all((local >= low) & (local < high), axis=1)
     present = by_row[nearby][inside]
     sources = np.ravel_multi_index(tuple(local[inside].T), shape).astype(np.int64)
     state = scratch("state", (*shape, 2), np.int32)
     closed = None if slowness.closed is None else cut("closed", slowness.closed)
     _start(state, closed, sources, (present + 1).astype(np.int32))
+    whole = fronts.state.reshape(*padded, 2)
+    if halo == 0:
+        sources = np.concatenate([sources, *_enter(state, whole[window], core)])
     flat = state.reshape(-1, 2)
     cancelled = _kernels.march(
         flat.view(np.float32)[:, 0],
@@ -304,9 +315,23 @@ def _march_block(
     )
     if cancelled:
         check_cancelled(cancel)
-    target = tuple(slice(part.start + 1, part.stop + 1) for part in block)
-    core = tuple(slice(part.start + 1 - a, part.stop + 1 - a) for part, a in zip(block, first, strict=True))
-    fronts.state.reshape(*padded, 2)[target] = state[core]
+    whole[target] = state[core]
+
+
+def _enter(
+    state: npt.NDArray[np.int32], around: npt.NDArray[np.int32], core: tuple[slice, ...]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Copy the finished pixels around a block into its state and yield them as sources."""
+    for axis, part in enumerate(core):
+        for beside in (part.start - 1, part.stop):
+            if not 1 <= beside < state.shape[axis] - 1:
+                continue
+            face = (*core[:axis], slice(beside, beside + 1), *core[axis + 1 :])
+            state[face] = around[face]
+            index = [np.arange(f.start, f.stop) for f in face]
+            pixels = np.ravel_multi_index(np.ix_(*index), state.shape[:-1])
+            owner = state[face][..., 1]
+            yield ~pixels[(owner > 0) & (owner != _kernels.OUTSIDE)].astype(np.int64)
 
 
 def _repair(
@@ -359,19 +384,23 @@ def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[n
     return np.concatenate(found) if found else np.empty(0, np.int32)
 
 
-def _blocks(shape: tuple[int, ...], n_labels: int) -> Iterator[tuple[slice, ...]]:
-    """Cut the image into near-equal blocks, each many labels wide."""
+def _blocks(shape: tuple[int, ...], n_labels: int) -> tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]]:
+    """Cut the image into near-equal blocks, each many labels wide; return them as the two colours of a chessboard."""
     cache_edge = _BLOCK_EDGE if len(shape) == 2 else round(_BLOCK_EDGE ** (2 / 3))
     edge_of_few = _BLOCK_LABELS * _label_edge(shape, n_labels)
     edge = max(cache_edge, edge_of_few)
-    n_parts = [max(1, round(n / edge)) for n in shape]
-    if all(parts == 1 for parts in n_parts) and np.prod(shape) >= _PARALLEL_PIXELS and max(shape) >= 2 * edge_of_few:
-        n_parts[int(np.argmax(shape))] = 2
+    # Even numbers keep two processors equally busy.
+    n_parts = [max(1, 2 * round(n / (2 * edge))) for n in shape]
+    if all(parts == 1 for parts in n_parts) and np.prod(shape) >= _PARALLEL_PIXELS:
+        n_parts = [2 if n >= 2 * edge_of_few else 1 for n in shape]
     cuts = []
     for n, parts in zip(shape, n_parts, strict=True):
         bounds = [n * i // parts for i in range(parts + 1)]
-        cuts.append([slice(a, b) for a, b in itertools.pairwise(bounds)])
-    return itertools.product(*cuts)
+        cuts.append([(i, slice(a, b)) for i, (a, b) in enumerate(itertools.pairwise(bounds))])
+    colours: tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]] = ([], [])
+    for parts in itertools.product(*cuts):
+        colours[sum(i for i, _ in parts) % 2].append(tuple(part for _, part in parts))
+    return colours
 
 
 def _label_edge(shape: tuple[int, ...], n_labels: int) -> float:

@@ -138,22 +138,24 @@ def _relative(spacing: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _grid(
-    shape: tuple[int, ...], n_seeds: int, spacing: tuple[float, ...], hexagonal: bool, phase: float = 0.5
+    shape: tuple[int, ...], n_seeds: int, spacing: tuple[float, ...], hexagonal: bool
 ) -> npt.NDArray[np.int64]:
     """Return exactly `n_seeds` different positions in raster order; `n_seeds` is at most the number of pixels."""
-    if len(shape) == 1:
-        return ((np.arange(n_seeds) + phase) * shape[0] / n_seeds).astype(np.int64)[:, None]
     extents = [n * h for n, h in zip(shape, spacing, strict=True)]
     cell = (float(np.prod(extents)) / n_seeds) ** (1 / len(shape))
     fewest_rows = -(-n_seeds // int(np.prod(shape[1:])))
     n_rows = min(max(1, round(extents[0] / cell), fewest_rows), shape[0], n_seeds)
-    rows = []
-    for i in range(n_rows):
-        n_in_row = n_seeds * (i + 1) // n_rows - n_seeds * i // n_rows
-        row = _grid(shape[1:], n_in_row, spacing[1:], hexagonal, (0.25, 0.75)[i % 2] if hexagonal else 0.5)
-        position = int((i + 0.5) * shape[0] / n_rows)
-        rows.append(np.column_stack([np.full(n_in_row, position), row]))
-    return np.concatenate(rows)
+    index = np.arange(n_rows)
+    bounds = n_seeds * np.arange(n_rows + 1) // n_rows
+    counts = np.diff(bounds)
+    positions = ((index + 0.5) * shape[0] / n_rows).astype(np.int64)
+    if len(shape) > 2:
+        parts = [_grid(shape[1:], n, spacing[1:], hexagonal) for n in counts]
+        return np.column_stack([np.repeat(positions, counts), np.concatenate(parts)])
+    phases = np.where(index % 2 == 0, 0.25, 0.75) if hexagonal else np.full(n_rows, 0.5)
+    in_row = np.arange(n_seeds) - np.repeat(bounds[:-1], counts)
+    columns = (in_row + np.repeat(phases, counts)) * shape[1] / np.repeat(counts, counts)
+    return np.column_stack([np.repeat(positions, counts), columns.astype(np.int64)])
 
 
 def _masked_grid(
@@ -190,6 +192,8 @@ def _move_to_lowest(
     moved = near[np.arange(len(seeds)), height.argmin(axis=1)]
     start = np.ravel_multi_index(tuple(seeds.T), gradient.shape)
     end = np.ravel_multi_index(tuple(moved.T), gradient.shape)
-    _, group, size = np.unique(end, return_inverse=True, return_counts=True)
-    clash = (size[group] > 1) | (np.isin(end, start) & (end != start))
+    aims = np.bincount(end, minlength=gradient.size)
+    is_start = np.zeros(gradient.size, bool)
+    is_start[start] = True
+    clash = (aims[end] > 1) | (is_start[end] & (end != start))
     return np.where(clash[:, None], seeds, moved)

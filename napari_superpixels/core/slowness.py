@@ -222,19 +222,27 @@ def _pack(
         len(features),
         features[0, ..., 0].size,
     )
-    largest = max(peaks)
+    largest = float(max(peaks))
     quantum = max(largest, 1e-6) / _FULL_SCALE
-    packed = np.zeros((*(n + 2 for n in features.shape[:-1]), n_channels + 1), np.int16)
-    inner = packed[(slice(1, -1),) * (features.ndim - 1)]
-    if features.ndim == 3:
-        features, inner = features[:, None], inner[:, None]
-        boundary = None if boundary is None else boundary[:, None]
+    shape = features.shape[:-1]
+    packed = np.zeros((int(np.prod([n + 2 for n in shape])), n_channels + 1), np.int16)
+    features = features.reshape(-1, shape[-1], n_channels)
+    boundary = None if boundary is None else boundary.reshape(-1, shape[-1])
     scale, boundary_scale = np.float32(1.0 / quantum), np.float32(_FULL_SCALE)
 
     def pack(first: int, last: int) -> None:
-        band = slice(first, last)
-        probability = None if boundary is None else boundary[band]
-        _fields.pack(features[band], probability, scale, boundary_scale, inner[band], (0,) * n_channels)
+        _fields.pack(
+            features,
+            boundary,
+            shape[-2],
+            len(shape) - 2,
+            scale,
+            boundary_scale,
+            packed,
+            (0,) * n_channels,
+            first,
+            last,
+        )
 
-    in_bands(pack, len(features), features[0, ..., 0].size)
-    return packed.reshape(-1, n_channels + 1), quantum
+    in_bands(pack, len(features), shape[-1])
+    return packed, quantum

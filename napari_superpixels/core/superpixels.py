@@ -15,6 +15,8 @@ from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.params import SeedPlacement
 
 _COARSE_CELL = 4.0
+# The search near a seed waits for memory as long as work on so many pixels takes.
+_PIXELS_OF_A_SEARCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +185,10 @@ def _interior_means(fronts: Fronts) -> npt.NDArray[np.float32]:
     slowness = fronts.slowness
     sums = np.zeros((2, fronts.seeds.size + 1, slowness.n_channels))
     counts = np.zeros((2, fronts.seeds.size + 1), np.int64)
-    for interior in (0, 1):
-        _fields.sum_features(
-            slowness.features, fronts.owner, slowness.strides, bool(interior), sums[interior], counts[interior]
-        )
-    chosen = (counts[1] > 0).astype(int)
-    labels = np.arange(fronts.seeds.size + 1)
-    means = sums[chosen, labels] / np.maximum(counts[chosen, labels], 1)[:, None]
+    _fields.sum_features(slowness.features, fronts.owner, slowness.strides, sums, counts)
+    has_inner = counts[1] > 0
+    total = np.where(has_inner[:, None], sums[1], sums[0])
+    means = total / np.maximum(np.where(has_inner, counts[1], counts[0]), 1)[:, None]
     return means.astype(np.float32)
 
 
@@ -261,30 +260,17 @@ def _checked_seeds(slowness: SlownessField, seeds: npt.NDArray[Any]) -> npt.NDAr
 
 def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return, as references, the features averaged over each seed's 3 x 3 [x 3] pixels (those not closed)."""
-    offsets = np.zeros(1, np.int64)
-    open_pixels = np.ones((seeds.size, 1), bool)
-    positions = np.unravel_index(seeds, slowness.padded_shape)
-    for position, step, n in zip(positions, slowness.strides, slowness.shape, strict=True):
-        offsets = (offsets[:, None] + np.array([-step, 0, step])).ravel()
-        inside = np.stack([position > 1, np.ones(seeds.size, bool), position < n], axis=1)
-        open_pixels = (open_pixels[:, :, None] & inside[:, None, :]).reshape(seeds.size, -1)
-    near = seeds[:, None] + offsets
-    if slowness.closed is not None:
-        open_pixels &= ~slowness.closed[near]
-    if slowness.zones is not None:
-        open_pixels &= slowness.zones[near] == slowness.zones[seeds][:, None]
-    values = slowness.features[near][..., :-1] * open_pixels[..., None]
     references = np.zeros((seeds.size + 1, slowness.n_channels), np.float32)
-    references[1:] = values.sum(axis=1) / open_pixels.sum(axis=1)[:, None]
+    shape = _three_axes(slowness.padded_shape)
+    _fields.mean_around(slowness.features, shape, slowness.closed, slowness.zones, seeds, references[1:])
     return references
 
 
 def squared_gradient(slowness: SlownessField) -> npt.NDArray[np.float32]:
     """Return |grad F|^2 in squared quanta per pixel, by central differences, in the shape of the image."""
     gradient = np.zeros(slowness.padded_shape, np.float32)
-    _fields.add_squared_differences(
-        slowness.features, slowness.padded_shape, slowness.strides, gradient.ravel(), (0,) * slowness.n_channels
-    )
+    shape = _three_axes(slowness.padded_shape)
+    _fields.squared_differences(slowness.features, shape, gradient.ravel(), (0,) * slowness.n_channels)
     return gradient[(slice(1, -1),) * gradient.ndim]
 
 
@@ -301,12 +287,11 @@ def _coarsened(slowness: SlownessField, factor: int) -> SlownessField:
     shape = tuple(-(-n // factor) for n in slowness.shape)
     padded = tuple(n + 2 for n in shape)
     features = np.zeros((int(np.prod(padded)), slowness.features.shape[1]), np.int16)
-    lead = (1,) * (3 - len(shape))
     channels = (0,) * features.shape[1]
-    fine = lead + slowness.padded_shape
+    fine, coarse = _three_axes(slowness.padded_shape), _three_axes(padded)
 
     def coarsen(first: int, last: int) -> None:
-        _fields.coarsen(slowness.features, fine, features, lead + padded, factor, channels, first, last)
+        _fields.coarsen(slowness.features, fine, features, coarse, factor, channels, first, last)
 
     in_bands(coarsen, shape[-2], int(np.prod(slowness.shape)) // shape[-2])
     inverse_h2 = tuple(np.float32(w / factor**2) for w in slowness.inverse_h2)
@@ -321,9 +306,19 @@ def _finer_seeds(
     references: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.int64]:
     """Return for each seed the finer pixel inside its pixel that is most like the label's reference."""
-    lead = (1,) * (3 - len(fine.shape))
     found = np.empty(seeds.size, np.int64)
-    _fields.find_most_alike(
-        fine.features, lead + fine.padded_shape, lead + coarse.padded_shape, factor, seeds, references, found
-    )
+    shape, coarse_shape = _three_axes(fine.padded_shape), _three_axes(coarse.padded_shape)
+
+    def find(first: int, last: int) -> None:
+        part = slice(first, last)
+        _fields.find_most_alike(
+            fine.features, shape, coarse_shape, factor, seeds[part], references[1:][part], found[part]
+        )
+
+    in_bands(find, seeds.size, _PIXELS_OF_A_SEARCH)
     return found
+
+
+def _three_axes(padded_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape with a first axis of one pixel for an image."""
+    return (1,) * (3 - len(padded_shape)) + padded_shape
