@@ -30,7 +30,7 @@ from napari_superpixels.errors import CancelledError
 _BLOCK_EDGE = 256
 _BLOCK_LABELS = 6
 _HALO_LABELS = 1.0
-_PARALLEL_PIXELS = 30_000
+_PARALLEL_PIXELS = 100_000
 _MAX_REPAIRS = 100
 
 
@@ -47,7 +47,7 @@ def check_cancelled(cancel: npt.NDArray[np.uint8]) -> None:
 
 @dataclass
 class Fronts:
-    """State of a march over one slowness field; grows labels from seeds, and lets seeds be added afterwards."""
+    """State of a march over one slowness field."""
 
     slowness: SlownessField
     state: npt.NDArray[np.int32]
@@ -148,37 +148,7 @@ def solve(
             fronts.arrival, fronts.owner, medium, slowness.zones, seam, axis, _key_scale(slowness), invaded, unsupported
         )
         cut_off.append(unsupported[:n])
-    _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), np.empty(0, np.int64), cancel)
-    return fronts
-
-
-def add_seeds(
-    fronts: Fronts,
-    seeds: npt.NDArray[np.int64],
-    references: npt.NDArray[np.float32],
-    *,
-    cancel: npt.NDArray[np.uint8] | None = None,
-) -> Fronts:
-    """Add labels and march again only where they can arrive earlier; changes `fronts` and returns it.
-
-    Parameters
-    ----------
-    fronts : Fronts
-        A complete march.
-    seeds : ndarray of shape (k,), int64
-        Padded index of each new seed; none of them is a seed already.
-    references : ndarray of shape (k, C), float32
-        Their references.
-    cancel : ndarray of shape (1,), uint8, optional
-        Polled.
-    """
-    cancel = new_cancel_flag() if cancel is None else cancel
-    first = fronts.seeds.size + 1
-    invaded = np.full(first + seeds.size, np.inf, np.float32)
-    invaded[fronts.owner[seeds]] = np.finfo(np.float32).tiny
-    fronts.seeds = np.concatenate([fronts.seeds, seeds])
-    fronts.references = np.concatenate([fronts.references, references]).astype(np.float32, copy=False)
-    _repair(fronts, invaded, np.empty(0, np.int64), np.empty(0, np.int32), seeds, cancel)
+    _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), cancel)
     return fronts
 
 
@@ -339,31 +309,22 @@ def _repair(
     invaded: npt.NDArray[np.float32],
     cut_off: npt.NDArray[np.int64],
     unreached: npt.NDArray[np.int32],
-    new_seeds: npt.NDArray[np.int64],
     cancel: npt.NDArray[np.uint8],
 ) -> None:
     """Reopen what was invaded and march on, until no front can take a pixel earlier than it was taken."""
     steps = fronts.slowness.strides
     memory = np.empty(fronts.state.shape[0], np.int32)
     for _ in range(_MAX_REPAIRS):
-        # Labels that begin now have no pixels to reopen.
-        n_old = fronts.seeds.size - new_seeds.size
-        starts = np.concatenate([fronts.seeds[np.flatnonzero(np.isfinite(invaded[1 : n_old + 1]))], cut_off])
+        starts = np.concatenate([fronts.seeds[np.flatnonzero(np.isfinite(invaded[1:]))], cut_off])
         n_open = _kernels.reopen(fronts.arrival, fronts.owner, starts, invaded, steps, memory)
         opened = np.concatenate([memory[:n_open], unreached])
-        if new_seeds.size:
-            fronts.arrival[new_seeds] = 0
-            fronts.owner[new_seeds] = -np.arange(
-                fronts.seeds.size - new_seeds.size + 1, fronts.seeds.size + 1, dtype=np.int32
-            )
         sources = np.empty(2 * len(steps) * opened.size, np.int64)
         n_sources = _kernels.find_sources(fronts.owner, opened, steps, sources)
-        sources = np.concatenate([new_seeds, sources[:n_sources]])
-        if sources.size == 0:
+        if n_sources == 0:
             return
         invaded = _no_invasions(fronts)
-        _march(fronts, sources, opened.size, invaded, cancel)
-        cut_off, unreached, new_seeds = cut_off[:0], unreached[:0], new_seeds[:0]
+        _march(fronts, sources[:n_sources], opened.size, invaded, cancel)
+        cut_off, unreached = cut_off[:0], unreached[:0]
 
 
 def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[np.int32]:

@@ -7,7 +7,7 @@ import pytest
 import skfmm
 
 from napari_superpixels.core import eikonal
-from napari_superpixels.core.eikonal import add_seeds, new_cancel_flag, solve
+from napari_superpixels.core.eikonal import new_cancel_flag
 from napari_superpixels.core.slowness import constant_slowness
 from napari_superpixels.core.superpixels import find_seeds, given_seeds, march_from
 from napari_superpixels.errors import CancelledError
@@ -139,18 +139,6 @@ def test_blocks_without_seeds_are_filled_from_outside(monkeypatch):
     whole = arrival_from(np.ones((90, 90), np.float32), [[2, 3]])
     assert np.all(superpixels.labels == 1)
     np.testing.assert_allclose(superpixels.arrival, whole.arrival, atol=0.5)
-
-
-def test_added_seeds_give_what_starting_with_them_gives(edge):
-    field = noise_slowness((edge, edge))
-    all_seeds = find_seeds(field, 12)
-    n_first = 8
-    fronts = solve(field, all_seeds.indices[:n_first], all_seeds.references[: n_first + 1])
-    add_seeds(fronts, all_seeds.indices[n_first:], all_seeds.references[n_first + 1 :])
-    expected = march_from(field, all_seeds)
-    assert np.mean(fronts.labels_image() == expected.labels) > 0.99
-    np.testing.assert_allclose(fronts.arrival_image(), expected.arrival, rtol=0.02, atol=0.5)
-    assert_partition(fronts.labels_image(), 12)
 
 
 def test_barriers_are_never_crossed(edge):
