@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_superpixels.core import _kernels
+from napari_superpixels.core import _block_kernels, _kernels
 from napari_superpixels.core.parallel import n_processors, scratch, worker_pool
-from napari_superpixels.core.slowness import SlownessField, strides
+from napari_superpixels.core.slowness import SlownessField, strides, three_axes
 from napari_superpixels.errors import CancelledError
 
 _BLOCK_EDGE = 256
@@ -130,12 +130,12 @@ def solve(
         return fronts
     _close_frame(fronts.state.reshape(*slowness.padded_shape, 2))
     by_row = np.argsort(seeds, kind="stable")
-    positions = np.stack(np.unravel_index(seeds[by_row], slowness.padded_shape), axis=1)
+    in_order = seeds[by_row]
     halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
     pool = worker_pool(n_threads or n_processors())
     done = 0
     for together, width in ((first, halo), (second, 0)):
-        marches = pool.map(lambda block: _march_block(fronts, block, width, by_row, positions, cancel), together)
+        marches = pool.map(lambda block: _march_block(fronts, block, width, in_order, by_row + 1, cancel), together)
         for done, _ in enumerate(marches, start=done + 1):
             if progress is not None:
                 progress(done / len(blocks))
@@ -233,75 +233,65 @@ def _march_block(
     fronts: Fronts,
     block: tuple[slice, ...],
     halo: int,
-    by_row: npt.NDArray[np.intp],
-    positions: npt.NDArray[np.intp],
+    seeds: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
     cancel: npt.NDArray[np.uint8],
 ) -> None:
     """March one block alone, in arrays of its own that fit the cache.
 
     With a halo of 0 pixels, fronts enter from the blocks around it, which must be done; otherwise seeds in the halo
-    stand for them. Blocks that do not touch can run at the same time. `positions` are the padded positions of the seeds
-    `by_row`, which is their order along the first axis.
+    stand for them. Blocks that do not touch can run at the same time. `seeds` are in raster order.
     """
     slowness = fronts.slowness
-    padded = slowness.padded_shape
-    ndim = len(padded)
+    ndim = len(slowness.shape)
     reach = max(halo, 1)
     first = [max(part.start - reach, 0) for part in block]
     last = [min(part.stop + reach, n) for part, n in zip(block, slowness.shape, strict=True)]
     window = tuple(slice(a, b + 2) for a, b in zip(first, last, strict=True))
-    shape = tuple(b - a + 2 for a, b in zip(first, last, strict=True))
-    target = tuple(slice(part.start + 1, part.stop + 1) for part in block)
-    core = tuple(slice(part.start + 1 - a, part.stop + 1 - a) for part, a in zip(block, first, strict=True))
+    lead = (0,) * (3 - ndim)
+    origin = lead + tuple(first)
+    whole_shape = three_axes(slowness.padded_shape)
+    shape = three_axes(tuple(b - a + 2 for a, b in zip(first, last, strict=True)))
+    low = lead + tuple(part.start + 1 - a for part, a in zip(block, first, strict=True))
+    size = three_axes(tuple(part.stop - part.start for part in block))
+    high = tuple(a + n for a, n in zip(low, size, strict=True))
+    n_pixels = shape[0] * shape[1] * shape[2]
 
     def cut(name: str, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        local = scratch(name, (*shape, *flat.shape[1:]), flat.dtype.type)
-        local[...] = flat.reshape(*padded, *flat.shape[1:])[window]
-        return local.reshape(-1, *flat.shape[1:])
+        local = scratch(name, (n_pixels, *flat.shape[1:]), flat.dtype.type)
+        whole, part = flat.reshape(len(flat), -1), local.reshape(n_pixels, -1)
+        _block_kernels.copy_box(whole, whole_shape, origin, part, shape, (0, 0, 0), shape)
+        return local
 
-    nearby = slice(*np.searchsorted(positions[:, 0], (window[0].start + 1, window[0].stop - 1)))
-    local = positions[nearby] - first
-    low, high = np.array([(1, n - 1) if halo else (part.start, part.stop) for n, part in zip(shape, core, strict=True)]).T
-    inside = np.all((local >= low) & (local < high), axis=1)
-    present = by_row[nearby][inside]
-    sources = np.ravel_multi_index(tuple(local[inside].T), shape).astype(np.int64)
-    state = scratch("state", (*shape, 2), np.int32)
-    closed = None if slowness.closed is None else cut("closed", slowness.closed)
-    _start(state, closed, sources, (present + 1).astype(np.int32))
-    whole = fronts.state.reshape(*padded, 2)
+    state = scratch("state", (n_pixels, 2), np.int32)
+    arrival, owner = state.view(np.float32)[:, 0], state[:, 1]
+    _block_kernels.open_block(arrival, owner, shape, None if slowness.closed is None else cut("closed", slowness.closed))
+    sources = scratch("sources", (n_pixels,), np.int64)
+    rows = int(np.prod(slowness.padded_shape[1:]))
+    nearby = slice(*np.searchsorted(seeds, (window[0].start * rows, window[0].stop * rows)))
+    reached = (low, high) if halo == 0 else (lead + (1,) * ndim, tuple(max(n - 1, 1) for n in shape))
+    n_sources = _block_kernels.set_seeds(
+        arrival, owner, shape, seeds[nearby], labels[nearby], whole_shape, origin, *reached, sources
+    )
     if halo == 0:
-        sources = np.concatenate([sources, *_enter(state, whole[window], core)])
-    flat = state.reshape(-1, 2)
+        n_sources += _block_kernels.enter_block(
+            state, shape, fronts.state, whole_shape, origin, low, high, sources[n_sources:]
+        )
     cancelled = _kernels.march(
-        flat.view(np.float32)[:, 0],
-        flat[:, 1],
+        arrival,
+        owner,
         _medium(fronts, window, cut),
         None if slowness.zones is None else cut("zones", slowness.zones),
-        sources,
+        sources[:n_sources],
         _key_scale(slowness),
-        scratch("pool", (sources.size + 2 * ndim * flat.shape[0], 2), np.int32),
+        scratch("pool", (n_sources + 2 * ndim * n_pixels, 2), np.int32),
         None,
         cancel,
     )
     if cancelled:
         check_cancelled(cancel)
-    whole[target] = state[core]
-
-
-def _enter(
-    state: npt.NDArray[np.int32], around: npt.NDArray[np.int32], core: tuple[slice, ...]
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Copy the finished pixels around a block into its state and yield them as sources."""
-    for axis, part in enumerate(core):
-        for beside in (part.start - 1, part.stop):
-            if not 1 <= beside < state.shape[axis] - 1:
-                continue
-            face = (*core[:axis], slice(beside, beside + 1), *core[axis + 1 :])
-            state[face] = around[face]
-            index = [np.arange(f.start, f.stop) for f in face]
-            pixels = np.ravel_multi_index(np.ix_(*index), state.shape[:-1])
-            owner = state[face][..., 1]
-            yield ~pixels[(owner > 0) & (owner != _kernels.OUTSIDE)].astype(np.int64)
+    there = tuple(a + b for a, b in zip(origin, low, strict=True))
+    _block_kernels.copy_box(state, shape, low, fronts.state, whole_shape, there, size)
 
 
 def _repair(

@@ -73,6 +73,11 @@ def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
 
 
+def three_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape with a first axis of one pixel for an image."""
+    return (1,) * (3 - len(shape)) + shape
+
+
 def pad(image: npt.NDArray[Any], fill: Any) -> npt.NDArray[Any]:
     """Return a copy with a frame of one pixel of `fill`, as a new C-ordered array."""
     padded = np.full(tuple(n + 2 for n in image.shape), fill, image.dtype)

@@ -11,7 +11,7 @@ from napari_superpixels.core import _fields, _kernels
 from napari_superpixels.core.eikonal import Fronts, new_cancel_flag, solve
 from napari_superpixels.core.parallel import in_bands
 from napari_superpixels.core.seeds import component_seeds, late_seeds, place_seeds
-from napari_superpixels.core.slowness import SlownessField
+from napari_superpixels.core.slowness import SlownessField, three_axes
 from napari_superpixels.params import SeedPlacement
 
 _COARSE_CELL = 4.0
@@ -263,7 +263,7 @@ def _checked_seeds(slowness: SlownessField, seeds: npt.NDArray[Any]) -> npt.NDAr
 def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return, as references, the features averaged over each seed's 3 x 3 [x 3] pixels (those not closed)."""
     references = np.zeros((seeds.size + 1, slowness.n_channels), np.float32)
-    shape = _three_axes(slowness.padded_shape)
+    shape = three_axes(slowness.padded_shape)
     _fields.mean_around(slowness.features, shape, slowness.closed, slowness.zones, seeds, references[1:])
     return references
 
@@ -271,7 +271,7 @@ def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) 
 def squared_gradient(slowness: SlownessField) -> npt.NDArray[np.float32]:
     """Return |grad F|^2 in squared quanta per pixel, by central differences, in the shape of the image."""
     gradient = np.zeros(slowness.padded_shape, np.float32)
-    shape = _three_axes(slowness.padded_shape)
+    shape = three_axes(slowness.padded_shape)
     _fields.squared_differences(slowness.features, shape, gradient.ravel(), (0,) * slowness.n_channels)
     return gradient[(slice(1, -1),) * gradient.ndim]
 
@@ -290,7 +290,7 @@ def _coarsened(slowness: SlownessField, factor: int) -> SlownessField:
     padded = tuple(n + 2 for n in shape)
     features = np.zeros((int(np.prod(padded)), slowness.features.shape[1]), np.int16)
     channels = (0,) * features.shape[1]
-    fine, coarse = _three_axes(slowness.padded_shape), _three_axes(padded)
+    fine, coarse = three_axes(slowness.padded_shape), three_axes(padded)
 
     def coarsen(first: int, last: int) -> None:
         _fields.coarsen(slowness.features, fine, features, coarse, factor, channels, first, last)
@@ -309,7 +309,7 @@ def _finer_seeds(
 ) -> npt.NDArray[np.int64]:
     """Return for each seed the finer pixel inside its pixel that is most like the label's reference."""
     found = np.empty(seeds.size, np.int64)
-    shape, coarse_shape = _three_axes(fine.padded_shape), _three_axes(coarse.padded_shape)
+    shape, coarse_shape = three_axes(fine.padded_shape), three_axes(coarse.padded_shape)
 
     def find(first: int, last: int) -> None:
         part = slice(first, last)
@@ -319,8 +319,3 @@ def _finer_seeds(
 
     in_bands(find, seeds.size, _PIXELS_OF_A_SEARCH)
     return found
-
-
-def _three_axes(padded_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape with a first axis of one pixel for an image."""
-    return (1,) * (3 - len(padded_shape)) + padded_shape
