@@ -60,10 +60,10 @@ def slowness_at(
     ----------
     pixel, label : int
         Where, and for which label.
-    features : ndarray of shape (n, C + 1), int16
+    features : ndarray of shape (n * (C + 1),), int16
         C features and the boundary probability of each pixel.
-    references : ndarray of shape (K + 1, C), float32
-        Reference feature of each label; row 0 is unused.
+    references : ndarray of shape ((K + 1) * C,), float32
+        Reference feature of each label; those of label 0 are unused.
     field : ndarray of shape (n,) or (0,), float32
         Slowness of each pixel, for the law `FIELD`.
     centers : ndarray of shape (K + 1, ndim), float32
@@ -75,11 +75,12 @@ def slowness_at(
     """
     if len(law) == len(FIELD):
         return field[_index(pixel)]
+    n_values = len(channels) + 1
     distance2 = np.float32(0.0)
     for c in range(len(channels)):
-        difference = np.float32(features[_index(pixel), c]) - references[_index(label), _index(c)]
+        difference = np.float32(features[_index(pixel * n_values + c)]) - references[_index(label * len(channels) + c)]
         distance2 += difference * difference
-    edge = weights[1] * np.float32(features[_index(pixel), len(channels)])
+    edge = weights[1] * np.float32(features[_index(pixel * n_values + len(channels))])
     if len(law) == len(QUADRATIC):
         return np.float32(1.0) + weights[0] * distance2 + edge
     if len(law) == len(EXPONENTIAL):
@@ -96,19 +97,19 @@ def slowness_at(
 
 
 @_jit
-def _nearer(pixel: int, step: int, label: int, arrival: Any, owner: Any, zones: Any) -> Any:
+def _nearer(pixel: int, step: int, label: int, state: Any, times: Any, zones: Any) -> Any:
     """Return the earlier arrival of the two pixels a step away; huge where neither has the label."""
     before = pixel - step
     after = pixel + step
-    no_before = owner[_index(before)] != label
-    no_after = owner[_index(after)] != label
+    no_before = state[_index(2 * before + 1)] != label
+    no_after = state[_index(2 * after + 1)] != label
     if zones is not None:
         here = zones[_index(pixel)]
         no_before |= (zones[_index(before)] != here) & (here != 0)
         no_after |= (zones[_index(after)] != here) & (here != 0)
     # Sums, not branches: processors can't predict which neighbours have the label.
     return min(
-        arrival[_index(before)] + _FAR * np.float32(no_before), arrival[_index(after)] + _FAR * np.float32(no_after)
+        times[_index(2 * before)] + _FAR * np.float32(no_before), times[_index(2 * after)] + _FAR * np.float32(no_after)
     )
 
 
@@ -119,8 +120,8 @@ def _arrival_along(
     pixel: int,
     label: int,
     p: Any,
-    arrival: Any,
-    owner: Any,
+    state: Any,
+    times: Any,
     zones: Any,
     strides: Any,
     inverse_h2: Any,
@@ -133,10 +134,10 @@ def _arrival_along(
     """
     ndim = len(strides)
     u0, w0 = u, np.float32(1.0)
-    u1, w1 = _nearer(pixel, strides[(axis + 1) % ndim], label, arrival, owner, zones), w0
+    u1, w1 = _nearer(pixel, strides[(axis + 1) % ndim], label, state, times, zones), w0
     u2, w2 = u1, w0
     if ndim == 3:
-        u2 = _nearer(pixel, strides[(axis + 2) % ndim], label, arrival, owner, zones)
+        u2 = _nearer(pixel, strides[(axis + 2) % ndim], label, state, times, zones)
     if len(inverse_h2) == 1:
         p *= np.float32(1.0) / np.float32(math.sqrt(inverse_h2[0]))
     else:
@@ -165,8 +166,7 @@ def _arrival_along(
 
 @_jit
 def march(
-    arrival: Any,
-    owner: Any,
+    state: Any,
     medium: Any,
     zones: Any,
     sources: Any,
@@ -182,10 +182,9 @@ def march(
 
     Parameters
     ----------
-    arrival : ndarray of shape (n,), float32
-        Arrival times; infinite where open or closed. Updated in place.
-    owner : ndarray of shape (n,), int32
-        k > 0: frozen with label k; -k: trial of label k; 0: open; `OUTSIDE`: closed. Updated in place.
+    state : ndarray of shape (2 n,), int32
+        For each pixel its arrival time (as float32; infinite where open or closed), then its owner, k > 0: frozen with
+        label k; -k: trial of label k; 0: open; `OUTSIDE`: closed. Updated in place.
     medium : tuple
         What the fronts travel through, as :func:`slowness_at` takes it.
     zones : ndarray of shape (n,), int32, or None
@@ -194,8 +193,8 @@ def march(
         Pixels from which fronts start: p with trial state, or ~p for a frozen pixel whose neighbours were reopened.
     key_scale : float32
         1 / smallest slowness, which makes the buckets follow a change of units.
-    pool : ndarray of shape (at least s + 2 * ndim * open pixels, 2), int32
-        Memory of the queue: pixel and next entry.
+    pool : ndarray of shape (at least 2 * (s + 2 * ndim * open pixels),), int32
+        Memory of the queue: pixel and next entry, side by side.
     invaded : ndarray of shape (K + 1,), float32, or None
         Lowered, for each label, to the earliest time at which a front could take one of its frozen pixels. Needed where
         pixels are frozen when the march begins.
@@ -208,6 +207,7 @@ def march(
         1 if cancelled, else 0.
     """
     features, references, field, centers, strides, inverse_h2, law, weights, channels = medium
+    times = state.view(np.float32)
     heads = np.full(N_BUCKETS, -1, np.int32)
     tails = np.empty(N_BUCKETS, np.int32)
     group = np.empty(_GROUP + 1, np.int64)
@@ -222,14 +222,14 @@ def march(
     for i in range(sources.size):
         source = sources[i]
         pixel = source if source >= 0 else ~source
-        key_float[0] = arrival[_index(pixel)] * key_scale + _FIRST_KEY
+        key_float[0] = times[_index(2 * pixel)] * key_scale + _FIRST_KEY
         bucket = min((key_bits[0] - key_base) >> _KEY_SHIFT, N_BUCKETS - 1)
-        pool[_index(used), 0] = source
-        pool[_index(used), 1] = -1
+        pool[_index(2 * used)] = source
+        pool[_index(2 * used + 1)] = -1
         if heads[_index(bucket)] < 0:
             heads[_index(bucket)] = used
         else:
-            pool[_index(tails[_index(bucket)]), 1] = used
+            pool[_index(2 * tails[_index(bucket)] + 1)] = used
         tails[_index(bucket)] = used
         used += 1
 
@@ -245,17 +245,17 @@ def march(
             return 1
         n_group = 0
         while entry >= 0 and n_group < _GROUP:
-            source = pool[_index(entry), 0]
-            after = pool[_index(entry), 1]
-            pool[_index(entry), 1] = free
+            source = pool[_index(2 * entry)]
+            after = pool[_index(2 * entry + 1)]
+            pool[_index(2 * entry + 1)] = free
             free = entry
             entry = after
             pixel = int(source if source >= 0 else ~source)
-            state = owner[_index(pixel)]
-            owner[_index(pixel)] = abs(state)
+            taken = state[_index(2 * pixel + 1)]
+            state[_index(2 * pixel + 1)] = abs(taken)
             # Entries of pixels frozen since are overwritten by the next.
             group[_index(n_group)] = pixel
-            n_group += int((state < 0) | (source < 0))
+            n_group += int((taken < 0) | (source < 0))
         heads[_index(current)] = entry
         for axis in range(len(strides)):
             n_pairs = 0
@@ -263,9 +263,9 @@ def march(
                 pixel = group[_index(i)]
                 for side in range(2):
                     q = pixel + strides[axis] if side else pixel - strides[axis]
-                    is_open = owner[_index(q)] <= 0
+                    is_open = state[_index(2 * q + 1)] <= 0
                     if invaded is not None:
-                        is_open |= (owner[_index(q)] != OUTSIDE) & (arrival[_index(q)] > arrival[_index(pixel)])
+                        is_open |= (state[_index(2 * q + 1)] != OUTSIDE) & (times[_index(2 * q)] > times[_index(2 * pixel)])
                     if zones is not None:
                         is_open &= (zones[_index(q)] == zones[_index(pixel)]) | (zones[_index(q)] == 0)
                     pairs[_index(n_pairs), 0] = pixel
@@ -274,45 +274,44 @@ def march(
             for i in range(n_pairs):
                 pixel = pairs[_index(i), 0]
                 q = pairs[_index(i), 1]
-                label = owner[_index(pixel)]
+                label = state[_index(2 * pixel + 1)]
                 p = slowness_at(
                     q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels
                 )
                 u = _arrival_along(
-                    axis, arrival[_index(pixel)], q, label, p, arrival, owner, zones, strides, inverse_h2
+                    axis, times[_index(2 * pixel)], q, label, p, state, times, zones, strides, inverse_h2
                 )
                 if invaded is not None:
-                    taken = owner[_index(q)]
+                    taken = state[_index(2 * q + 1)]
                     if taken > 0:
-                        if u < arrival[_index(q)] - tolerance:
+                        if u < times[_index(2 * q)] - tolerance:
                             invaded[taken] = min(invaded[taken], u)
                         continue
-                if u < arrival[_index(q)]:
-                    arrival[_index(q)] = u
-                    owner[_index(q)] = -label
+                if u < times[_index(2 * q)]:
+                    times[_index(2 * q)] = u
+                    state[_index(2 * q + 1)] = -label
                     key_float[0] = u * key_scale + _FIRST_KEY
                     bucket = max((key_bits[0] - key_base) >> _KEY_SHIFT, current)
                     bucket = min(bucket, N_BUCKETS - 1)
                     if free >= 0:
                         new = free
-                        free = pool[_index(new), 1]
+                        free = pool[_index(2 * new + 1)]
                     else:
                         new = used
                         used += 1
-                    pool[_index(new), 0] = q
-                    pool[_index(new), 1] = -1
+                    pool[_index(2 * new)] = q
+                    pool[_index(2 * new + 1)] = -1
                     if heads[_index(bucket)] < 0:
                         heads[_index(bucket)] = new
                     else:
-                        pool[_index(tails[_index(bucket)]), 1] = new
+                        pool[_index(2 * tails[_index(bucket)] + 1)] = new
                     tails[_index(bucket)] = new
     return 0
 
 
 @_jit
 def check_seam(
-    arrival: Any,
-    owner: Any,
+    state: Any,
     medium: Any,
     zones: Any,
     seam: Any,
@@ -329,6 +328,7 @@ def check_seam(
     number. The other parameters are those of :func:`march`.
     """
     features, references, field, centers, strides, inverse_h2, law, weights, channels = medium
+    times = state.view(np.float32)
     step = strides[axis]
     tolerance = np.float32(0.05) / key_scale
     n_unsupported = 0
@@ -336,24 +336,24 @@ def check_seam(
         for side in range(2):
             pixel = seam[i] if side == 0 else seam[i] + step
             q = seam[i] + step if side == 0 else seam[i]
-            taken = owner[q]
-            if taken <= 0 or taken == OUTSIDE or arrival[q] == 0:
+            taken = state[2 * q + 1]
+            if taken <= 0 or taken == OUTSIDE or times[2 * q] == 0:
                 continue
             p = slowness_at(q, taken, features, references, field, centers, strides, inverse_h2, law, weights, channels)
-            u = _nearer(q, step, taken, arrival, owner, zones)
-            u = _arrival_along(axis, u, q, taken, p, arrival, owner, zones, strides, inverse_h2)
-            if u > arrival[q] + tolerance:
-                invaded[taken] = min(invaded[taken], arrival[q])
+            u = _nearer(q, step, taken, state, times, zones)
+            u = _arrival_along(axis, u, q, taken, p, state, times, zones, strides, inverse_h2)
+            if u > times[2 * q] + tolerance:
+                invaded[taken] = min(invaded[taken], times[2 * q])
                 unsupported[n_unsupported] = q
                 n_unsupported += 1
-            label = owner[pixel]
-            if label <= 0 or label == OUTSIDE or arrival[q] <= arrival[pixel]:
+            label = state[2 * pixel + 1]
+            if label <= 0 or label == OUTSIDE or times[2 * q] <= times[2 * pixel]:
                 continue
             if zones is not None and zones[q] != zones[pixel] and zones[q] != 0:
                 continue
             p = slowness_at(q, label, features, references, field, centers, strides, inverse_h2, law, weights, channels)
-            u = _arrival_along(axis, arrival[pixel], q, label, p, arrival, owner, zones, strides, inverse_h2)
-            if u < arrival[q] - tolerance:
+            u = _arrival_along(axis, times[2 * pixel], q, label, p, state, times, zones, strides, inverse_h2)
+            if u < times[2 * q] - tolerance:
                 invaded[taken] = min(invaded[taken], u)
     return n_unsupported
 

@@ -145,7 +145,7 @@ def solve(
     for seam, axis in _seams(slowness.padded_shape, blocks):
         unsupported = np.empty(2 * seam.size, np.int64)
         n = _kernels.check_seam(
-            fronts.arrival, fronts.owner, medium, slowness.zones, seam, axis, _key_scale(slowness), invaded, unsupported
+            fronts.state.ravel(), medium, slowness.zones, seam, axis, _key_scale(slowness), invaded, unsupported
         )
         cut_off.append(unsupported[:n])
     _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), cancel)
@@ -178,8 +178,8 @@ def _medium(
     slowness = fronts.slowness
     window = window or tuple(slice(0, n) for n in slowness.padded_shape)
     return (
-        cut("features", slowness.features),
-        fronts.references,
+        cut("features", slowness.features).ravel(),
+        fronts.references.ravel(),
         cut("field", slowness.field) if slowness.law == _kernels.FIELD else slowness.field,
         _centers(fronts, tuple(part.start for part in window)),
         strides(tuple(part.stop - part.start for part in window)),
@@ -198,9 +198,9 @@ def _march(
     cancel: npt.NDArray[np.uint8],
 ) -> None:
     """March over the whole image from `sources`; lower `invaded` to the time at which each label was invaded."""
-    pool = np.empty((sources.size + 2 * len(fronts.slowness.shape) * n_open, 2), np.int32)
-    state = (fronts.arrival, fronts.owner, _medium(fronts), fronts.slowness.zones)
-    if _kernels.march(*state, sources, _key_scale(fronts.slowness), pool, invaded, cancel):
+    pool = np.empty(2 * (sources.size + 2 * len(fronts.slowness.shape) * n_open), np.int32)
+    state = fronts.state.ravel()
+    if _kernels.march(state, _medium(fronts), fronts.slowness.zones, sources, _key_scale(fronts.slowness), pool, invaded, cancel):
         check_cancelled(cancel)
 
 
@@ -278,13 +278,12 @@ def _march_block(
             state, shape, fronts.state, whole_shape, origin, low, high, sources[n_sources:]
         )
     cancelled = _kernels.march(
-        arrival,
-        owner,
+        state.ravel(),
         _medium(fronts, window, cut),
         None if slowness.zones is None else cut("zones", slowness.zones),
         sources[:n_sources],
         _key_scale(slowness),
-        scratch("pool", (n_sources + 2 * ndim * n_pixels, 2), np.int32),
+        scratch("pool", (2 * (n_sources + 2 * ndim * n_pixels),), np.int32),
         None,
         cancel,
     )
