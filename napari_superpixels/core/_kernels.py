@@ -29,10 +29,10 @@ FIELD: tuple[int, ...] = (0, 0, 0)
 _INF = np.float32(np.inf)
 # Numba tests signed indices for being negative, in a march for a fifth of its time.
 _index = np.uintp
-_FIRST_KEY = np.float32(64.0)
+_FIRST_KEY = np.float32(32.0)
 _KEY_SHIFT = 15
 _POLL_MASK = 511
-_GROUP = 16
+_GROUP = 32
 _FAR = np.float32(1e30)
 _MAX_EXPONENT = np.float32(16.0)
 _ERGC_FLOOR = np.float32(0.01)
@@ -209,7 +209,6 @@ def march(
     features, references, field, centers, strides, inverse_h2, law, weights, channels = medium
     times = state.view(np.float32)
     heads = np.full(N_BUCKETS, -1, np.int32)
-    tails = np.empty(N_BUCKETS, np.int32)
     group = np.empty(_GROUP + 1, np.int64)
     pairs = np.empty((2 * _GROUP + 1, 2), np.int64)
     key_float = np.empty(1, np.float32)
@@ -225,12 +224,8 @@ def march(
         key_float[0] = times[_index(2 * pixel)] * key_scale + _FIRST_KEY
         bucket = min((key_bits[0] - key_base) >> _KEY_SHIFT, N_BUCKETS - 1)
         pool[_index(2 * used)] = source
-        pool[_index(2 * used + 1)] = -1
-        if heads[_index(bucket)] < 0:
-            heads[_index(bucket)] = used
-        else:
-            pool[_index(2 * tails[_index(bucket)] + 1)] = used
-        tails[_index(bucket)] = used
+        pool[_index(2 * used + 1)] = heads[_index(bucket)]
+        heads[_index(bucket)] = used
         used += 1
 
     current = 0
@@ -300,12 +295,8 @@ def march(
                         new = used
                         used += 1
                     pool[_index(2 * new)] = q
-                    pool[_index(2 * new + 1)] = -1
-                    if heads[_index(bucket)] < 0:
-                        heads[_index(bucket)] = new
-                    else:
-                        pool[_index(2 * tails[_index(bucket)] + 1)] = new
-                    tails[_index(bucket)] = new
+                    pool[_index(2 * new + 1)] = heads[_index(bucket)]
+                    heads[_index(bucket)] = new
     return 0
 
 
