@@ -1,7 +1,7 @@
 """Compiled kernels that set up one block of an image for a march, and put its pixels back.
 
-Arrays are those of :mod:`napari_superpixels.core._kernels`. Shapes and positions are padded and have three axes; a first
-axis of 1 pixel has no frame.
+Arrays are those of :mod:`napari_superpixels.core._kernels`. Shapes and positions are padded and have three axes; a
+first axis of 1 pixel has no frame.
 """
 
 from typing import Any
@@ -71,9 +71,11 @@ def set_seeds(
     Parameters
     ----------
     arrival, owner : ndarray of shape (n,), float32 and int32
-        State of the block, of shape `shape`.
+        State of the block.
+    shape, whole_shape : tuple
+        Shapes of the block and of the whole image.
     seeds, labels : ndarray of shape (k,), int64
-        Candidates: their indices in the whole image, of shape `whole_shape`, and their labels.
+        Candidates: their indices in the whole image, and their labels.
     origin : tuple
         Position of the block's first pixel in the whole image.
     low, high : tuple

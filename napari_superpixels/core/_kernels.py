@@ -260,7 +260,9 @@ def march(
                     q = pixel + strides[axis] if side else pixel - strides[axis]
                     is_open = state[_index(2 * q + 1)] <= 0
                     if invaded is not None:
-                        is_open |= (state[_index(2 * q + 1)] != OUTSIDE) & (times[_index(2 * q)] > times[_index(2 * pixel)])
+                        is_open |= (state[_index(2 * q + 1)] != OUTSIDE) & (
+                            times[_index(2 * q)] > times[_index(2 * pixel)]
+                        )
                     if zones is not None:
                         is_open &= (zones[_index(q)] == zones[_index(pixel)]) | (zones[_index(q)] == 0)
                     pairs[_index(n_pairs), 0] = pixel

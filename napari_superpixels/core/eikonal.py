@@ -15,6 +15,7 @@ depend on the number of threads.
 """
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_superpixels.core import _block_kernels, _kernels
-from napari_superpixels.core.parallel import n_processors, scratch, worker_pool
+from napari_superpixels.core.parallel import n_processors, scratch, share
 from napari_superpixels.core.slowness import SlownessField, strides, three_axes
 from napari_superpixels.errors import CancelledError
 
@@ -120,8 +121,7 @@ def solve(
     """
     cancel = new_cancel_flag() if cancel is None else cancel
     check_cancelled(cancel)
-    first, second = _blocks(slowness.shape, seeds.size)
-    blocks = first + second
+    blocks = _blocks(slowness.shape, seeds.size)
     fronts = Fronts(slowness, np.empty((int(np.prod(slowness.padded_shape)), 2), np.int32), seeds, references)
     if len(blocks) == 1:
         inner = fronts.state.reshape(*slowness.padded_shape, 2)
@@ -129,26 +129,17 @@ def solve(
         _march(fronts, seeds, int(fronts.state.shape[0]), None, cancel)
         return fronts
     _close_frame(fronts.state.reshape(*slowness.padded_shape, 2))
-    by_row = np.argsort(seeds, kind="stable")
-    in_order = seeds[by_row]
-    halo = round(_HALO_LABELS * _label_edge(slowness.shape, seeds.size))
-    pool = worker_pool(n_threads or n_processors())
-    done = 0
-    for together, width in ((first, halo), (second, 0)):
-        marches = pool.map(lambda block: _march_block(fronts, block, width, in_order, by_row + 1, cancel), together)
-        for done, _ in enumerate(marches, start=done + 1):
-            if progress is not None:
-                progress(done / len(blocks))
+    _march_blocks(fronts, blocks, n_threads or n_processors(), cancel, progress)
     invaded = _no_invasions(fronts)
     cut_off = []
     medium = _medium(fronts)
-    for seam, axis in _seams(slowness.padded_shape, blocks):
+    for seam, axis in _seams(slowness.padded_shape, list(blocks.values())):
         unsupported = np.empty(2 * seam.size, np.int64)
         n = _kernels.check_seam(
             fronts.state.ravel(), medium, slowness.zones, seam, axis, _key_scale(slowness), invaded, unsupported
         )
         cut_off.append(unsupported[:n])
-    _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, blocks), cancel)
+    _repair(fronts, invaded, np.concatenate(cut_off), _unreached(fronts, list(blocks.values())), cancel)
     return fronts
 
 
@@ -200,7 +191,9 @@ def _march(
     """March over the whole image from `sources`; lower `invaded` to the time at which each label was invaded."""
     pool = np.empty(2 * (sources.size + 2 * len(fronts.slowness.shape) * n_open), np.int32)
     state = fronts.state.ravel()
-    if _kernels.march(state, _medium(fronts), fronts.slowness.zones, sources, _key_scale(fronts.slowness), pool, invaded, cancel):
+    if _kernels.march(
+        state, _medium(fronts), fronts.slowness.zones, sources, _key_scale(fronts.slowness), pool, invaded, cancel
+    ):
         check_cancelled(cancel)
 
 
@@ -227,6 +220,40 @@ def _close_frame(state: npt.NDArray[np.int32]) -> None:
         face = np.moveaxis(state, axis, 0)
         face[[0, -1], ..., 0] = np.float32(np.inf).view(np.int32)
         face[[0, -1], ..., 1] = _kernels.OUTSIDE
+
+
+def _march_blocks(
+    fronts: Fronts,
+    blocks: dict[tuple[int, ...], tuple[slice, ...]],
+    n_threads: int,
+    cancel: npt.NDArray[np.uint8],
+    progress: Callable[[float], None] | None,
+) -> None:
+    """March all blocks: those of one colour with a halo, the others when the blocks around them are done."""
+    halo = round(_HALO_LABELS * _label_edge(fronts.slowness.shape, fronts.seeds.size))
+    by_row = np.argsort(fronts.seeds, kind="stable")
+    seeds, labels = fronts.seeds[by_row], by_row + 1
+    places = list(blocks)
+    finished = {place: threading.Event() for place in places}
+
+    def march(item: int) -> None:
+        place = places[item]
+        is_second = sum(place) % 2 == 1
+        try:
+            for neighbour in _beside(place) if is_second else ():
+                if neighbour in finished:
+                    finished[neighbour].wait()
+            _march_block(fronts, blocks[place], 0 if is_second else halo, seeds, labels, cancel)
+        finally:
+            finished[place].set()
+
+    share(march, len(places), n_threads, progress=progress)
+
+
+def _beside(place: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for axis in range(len(place)):
+        for step in (-1, 1):
+            yield (*place[:axis], place[axis] + step, *place[axis + 1 :])
 
 
 def _march_block(
@@ -265,7 +292,9 @@ def _march_block(
 
     state = scratch("state", (n_pixels, 2), np.int32)
     arrival, owner = state.view(np.float32)[:, 0], state[:, 1]
-    _block_kernels.open_block(arrival, owner, shape, None if slowness.closed is None else cut("closed", slowness.closed))
+    _block_kernels.open_block(
+        arrival, owner, shape, None if slowness.closed is None else cut("closed", slowness.closed)
+    )
     sources = scratch("sources", (n_pixels,), np.int64)
     rows = int(np.prod(slowness.padded_shape[1:]))
     nearby = slice(*np.searchsorted(seeds, (window[0].start * rows, window[0].stop * rows)))
@@ -334,8 +363,11 @@ def _unreached(fronts: Fronts, blocks: list[tuple[slice, ...]]) -> npt.NDArray[n
     return np.concatenate(found) if found else np.empty(0, np.int32)
 
 
-def _blocks(shape: tuple[int, ...], n_labels: int) -> tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]]:
-    """Cut the image into near-equal blocks, each many labels wide; return them as the two colours of a chessboard."""
+def _blocks(shape: tuple[int, ...], n_labels: int) -> dict[tuple[int, ...], tuple[slice, ...]]:
+    """Cut the image into near-equal blocks, each many labels wide.
+
+    Returns them by their place among the blocks, one colour of a chessboard before the other.
+    """
     cache_edge = _BLOCK_EDGE if len(shape) == 2 else round(_BLOCK_EDGE ** (2 / 3))
     edge_of_few = _BLOCK_LABELS * _label_edge(shape, n_labels)
     edge = max(cache_edge, edge_of_few)
@@ -343,14 +375,11 @@ def _blocks(shape: tuple[int, ...], n_labels: int) -> tuple[list[tuple[slice, ..
     n_parts = [max(1, 2 * round(n / (2 * edge))) for n in shape]
     if all(parts == 1 for parts in n_parts) and np.prod(shape) >= _PARALLEL_PIXELS:
         n_parts = [2 if n >= 2 * edge_of_few else 1 for n in shape]
-    cuts = []
-    for n, parts in zip(shape, n_parts, strict=True):
-        bounds = [n * i // parts for i in range(parts + 1)]
-        cuts.append([(i, slice(a, b)) for i, (a, b) in enumerate(itertools.pairwise(bounds))])
-    colours: tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]] = ([], [])
-    for parts in itertools.product(*cuts):
-        colours[sum(i for i, _ in parts) % 2].append(tuple(part for _, part in parts))
-    return colours
+    bounds = [[n * i // parts for i in range(parts + 1)] for n, parts in zip(shape, n_parts, strict=True)]
+    places = sorted(itertools.product(*map(range, n_parts)), key=lambda place: sum(place) % 2)
+    return {
+        place: tuple(slice(cuts[i], cuts[i + 1]) for cuts, i in zip(bounds, place, strict=True)) for place in places
+    }
 
 
 def _label_edge(shape: tuple[int, ...], n_labels: int) -> float:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,59 @@ def worker_pool(n_threads: int) -> ThreadPoolExecutor:
     Work in them must not wait for other work in them.
     """
     return ThreadPoolExecutor(n_threads, thread_name_prefix="eikonal")
+
+
+def share(
+    work: Callable[[int], None], n_items: int, n_threads: int, *, progress: Callable[[float], None] | None = None
+) -> None:
+    """Call ``work(i)`` for each of `n_items` items, in this thread and in others.
+
+    The calling thread takes part because Linux often starts the threads that it wakes on one core, one after the other,
+    and moves one of them to an idle core only milliseconds later.
+
+    Parameters
+    ----------
+    work : callable
+        Must release the interpreter's lock to gain anything. Items are taken in order, and none twice, so it may wait
+        for earlier items, if those are marked as done also when they fail.
+    n_items : int
+        Number of items.
+    n_threads : int
+        Number of threads, the calling one included.
+    progress : callable, optional
+        Called in this thread with the share done.
+    """
+    lock = threading.Lock()
+    taken = done = 0
+
+    def take(report: Callable[[float], None] | None) -> None:
+        nonlocal taken, done
+        while True:
+            with lock:
+                item = taken
+                taken += 1
+            if item >= n_items:
+                return
+            try:
+                work(item)
+            except BaseException:
+                with lock:
+                    taken = n_items
+                raise
+            with lock:
+                done += 1
+            if report is not None:
+                report(done / n_items)
+
+    helpers = [worker_pool(n_threads).submit(take, None) for _ in range(min(n_threads, n_items) - 1)]
+    try:
+        take(progress)
+    finally:
+        # Helpers that have not begun have nothing left to do.
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
@@ -62,4 +115,4 @@ def in_bands(work: Callable[[int, int], None], n_rows: int, row_pixels: int) -> 
     if n_bands == 1:
         work(0, n_rows)
         return
-    list(worker_pool(n_processors()).map(work, bounds[:-1], bounds[1:]))
+    share(lambda i: work(bounds[i], bounds[i + 1]), n_bands, n_bands)

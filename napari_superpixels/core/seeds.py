@@ -137,9 +137,7 @@ def _relative(spacing: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(h / mean for h in spacing)
 
 
-def _grid(
-    shape: tuple[int, ...], n_seeds: int, spacing: tuple[float, ...], hexagonal: bool
-) -> npt.NDArray[np.int64]:
+def _grid(shape: tuple[int, ...], n_seeds: int, spacing: tuple[float, ...], hexagonal: bool) -> npt.NDArray[np.int64]:
     """Return exactly `n_seeds` different positions in raster order; `n_seeds` is at most the number of pixels."""
     extents = [n * h for n, h in zip(shape, spacing, strict=True)]
     cell = (float(np.prod(extents)) / n_seeds) ** (1 / len(shape))

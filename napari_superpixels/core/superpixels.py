@@ -106,8 +106,9 @@ def find_seeds(
     """Find seeds for exactly `n_segments` superpixels.
 
     Seeds start on a grid; rounds of refinement add one to each of the regions that fronts reach last, and march again.
-    Then the references are set to the means of the regions. All this is done on an image so much coarser that superpixels stay four pixels wide: on BSDS500 that costs nothing in
-    accuracy, and most of the time is then left to the final march.
+    Then the references are set to the means of the regions. All this is done on an image so much coarser that
+    superpixels stay four pixels wide: on BSDS500 that costs nothing in accuracy, and most of the time is then left to
+    the final march.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ def slowness_at(field, pixel, reference, centre=(1.0, 1.0)):
     return _kernels.slowness_at(
         index,
         1,
-        field.features,
-        references,
+        field.features.ravel(),
+        references.ravel(),
         field.field,
         centers,
         field.strides,
