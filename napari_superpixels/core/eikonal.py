@@ -282,7 +282,7 @@ def _march_block(
     low = lead + tuple(part.start + 1 - a for part, a in zip(block, first, strict=True))
     size = three_axes(tuple(part.stop - part.start for part in block))
     high = tuple(a + n for a, n in zip(low, size, strict=True))
-    n_pixels = shape[0] * shape[1] * shape[2]
+    n_pixels = int(np.prod(shape))
 
     def cut(name: str, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         local = scratch(name, (n_pixels, *flat.shape[1:]), flat.dtype.type)
@@ -296,8 +296,8 @@ def _march_block(
         arrival, owner, shape, None if slowness.closed is None else cut("closed", slowness.closed)
     )
     sources = scratch("sources", (n_pixels,), np.int64)
-    rows = int(np.prod(slowness.padded_shape[1:]))
-    nearby = slice(*np.searchsorted(seeds, (window[0].start * rows, window[0].stop * rows)))
+    row = slowness.strides[0]
+    nearby = slice(*np.searchsorted(seeds, (window[0].start * row, window[0].stop * row)))
     reached = (low, high) if halo == 0 else (lead + (1,) * ndim, tuple(max(n - 1, 1) for n in shape))
     n_sources = _block_kernels.set_seeds(
         arrival, owner, shape, seeds[nearby], labels[nearby], whole_shape, origin, *reached, sources
@@ -318,8 +318,7 @@ def _march_block(
     )
     if cancelled:
         check_cancelled(cancel)
-    there = tuple(a + b for a, b in zip(origin, low, strict=True))
-    _block_kernels.copy_box(state, shape, low, fronts.state, whole_shape, there, size)
+    _block_kernels.copy_box(state, shape, low, fronts.state, whole_shape, tuple(np.add(origin, low).tolist()), size)
 
 
 def _repair(

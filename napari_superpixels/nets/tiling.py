@@ -13,9 +13,11 @@ from torch import Tensor
 
 from napari_superpixels.errors import CancelledError
 from napari_superpixels.nets.can import CAN
+from napari_superpixels.nets.cropping import run_part
 from napari_superpixels.nets.layers import FlatteningConfig
 from napari_superpixels.nets.registry import Network
 from napari_superpixels.nets.streaming import stream
+from napari_superpixels.nets.unet import UNet
 
 #: Pixels up to which the CPU runs all layers of a CAN on a whole tile, in about 0.1 s; beyond, it streams bands.
 _WHOLE_PIXELS = 512 * 512
@@ -120,7 +122,7 @@ def run_tiles(network: Network, image: Tensor, tiles: list[Tile], out: Output, *
     """
     out.poll()
     for tile in tiles:
-        for values, top in _run_tile(network, image, tile, device):
+        for values, top in _run_tile(network, image, tile, device, out.poll):
             out.store(values, top, tile.columns.start)
             out.poll()
 
@@ -153,10 +155,13 @@ def run_tiles_on_cores(network: Network, image: Tensor, tiles: list[Tile], out: 
     stop = threading.Event()
     started = threading.Barrier(n_threads + 1)
 
+    def check() -> None:
+        if stop.is_set():
+            raise CancelledError("The network was cancelled.")
+
     def work(tile: Tile) -> None:
-        for values, top in _run_tile(network, image, tile, "cpu"):
-            if stop.is_set():
-                return
+        for values, top in _run_tile(network, image, tile, "cpu", check):
+            check()
             out.store(values, top, tile.columns.start)
 
     def start() -> None:
@@ -182,25 +187,32 @@ def run_tiles_on_cores(network: Network, image: Tensor, tiles: list[Tile], out: 
 
 
 @torch.inference_mode()
-def _run_tile(network: Network, image: Tensor, tile: Tile, device: str) -> Iterator[tuple[Tensor, int]]:
+def _run_tile(
+    network: Network, image: Tensor, tile: Tile, device: str, check: Callable[[], None]
+) -> Iterator[tuple[Tensor, int]]:
     """Yield the tile's output (1, total_channels, h, w) from the top in one or more bands, each with its first row.
 
-    The decorator leaves inference mode at every yield; a `with` would hold the caller in it.
+    `check` is called now and then and may raise. The decorator leaves inference mode at every yield; a `with` would
+    hold the caller in it.
     """
     stride = network.config.stride
     halo = stride * math.ceil(network.config.receptive_radius / stride)
     top, left = max(tile.rows.start - halo, 0), max(tile.columns.start - halo, 0)
     crop = image[:, :, top : tile.rows.stop + halo, left : tile.columns.stop + halo].to(device)  # (1, C, h, w)
     columns = slice(tile.columns.start - left, tile.columns.stop - left)
-    for values in _run(network, crop):  # (1, total_channels, rows, w)
+    if isinstance(network, UNet):
+        area = slice(tile.rows.start - top, tile.rows.stop - top), columns
+        yield run_part(network, crop, area, check).cpu(), tile.rows.start
+        return
+    for values in _run_can(network, crop):  # (1, total_channels, rows, w)
         first, last = max(tile.rows.start, top), min(tile.rows.stop, top + values.shape[2])
         if first < last:
             yield values[:, :, first - top : last - top, columns].cpu(), first
         top += values.shape[2]
 
 
-def _run(network: Network, crop: Tensor) -> Iterator[Tensor]:
-    if isinstance(network, CAN) and crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
+def _run_can(network: CAN, crop: Tensor) -> Iterator[Tensor]:
+    if crop.device.type == "cpu" and crop.shape[2] * crop.shape[3] > _WHOLE_PIXELS:
         yield from stream(network, crop)
     else:
         yield network(crop)
