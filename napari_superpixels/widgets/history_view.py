@@ -1,0 +1,233 @@
+"""The history of an annotation: a list of what was done, and buttons to undo and redo it."""
+
+import time
+from typing import Any
+
+from qtpy.QtCore import QAbstractListModel, QElapsedTimer, QModelIndex, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QFont, QPalette
+from qtpy.QtWidgets import QHBoxLayout, QListView, QWidget
+
+from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.links import Links
+from napari_superpixels.widgets._buttons import LabeledIconButton
+from napari_superpixels.widgets.wording import wrapped
+
+_LIST_HEIGHT = 140
+#: A long way through the history is gone in steps of this length, between which the window lives on.
+_STEP_MS = 25
+_UNDONE_ALPHA = 0.5
+
+
+class HistoryModel(QAbstractListModel):
+    """Row 0 is the beginning, row i the state after entry i."""
+
+    def __init__(self, parent: QListView) -> None:
+        super().__init__(parent)
+        self._view = parent
+        self._entries: tuple[Entry, ...] = ()
+        self._position = 0
+        self._n_forgotten = 0
+
+    @property
+    def position(self) -> int:
+        """The row of the present state."""
+        return self._position
+
+    def show_history(self, entries: tuple[Entry, ...], position: int, n_forgotten: int) -> None:
+        """Show other entries; those that are as before stay, and with them what the view has scrolled to."""
+        old = self._entries
+        n_gone = n_forgotten - self._n_forgotten
+        if n_gone and old[n_gone : n_gone + 1] == entries[:1]:
+            self.beginRemoveRows(QModelIndex(), 1, n_gone)
+            old = self._entries = old[n_gone:]
+            self.endRemoveRows()
+        n_same = _n_same(old, entries)
+        if n_same < len(old):
+            self.beginRemoveRows(QModelIndex(), n_same + 1, len(old))
+            self._entries = old[:n_same]
+            self.endRemoveRows()
+        if n_same < len(entries):
+            self.beginInsertRows(QModelIndex(), n_same + 1, len(entries))
+            self._entries = entries
+            self.endInsertRows()
+        first, last = sorted((self._position, position))
+        self._position, self._n_forgotten = position, n_forgotten
+        self.dataChanged.emit(self.index(min(first, len(entries))), self.index(min(last, len(entries))))
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Return the number of states."""
+        return 0 if parent is not None and parent.isValid() else len(self._entries) + 1
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what the view shows."""
+        row = index.row()
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._entries[row - 1].name if row else self._beginning()
+        if role == Qt.ItemDataRole.FontRole and row == self._position:
+            font = QFont(self._view.font())
+            font.setBold(True)
+            return font
+        if role == Qt.ItemDataRole.ForegroundRole and row > self._position:
+            color = QColor(self._view.palette().color(QPalette.ColorRole.Text))
+            color.setAlphaF(_UNDONE_ALPHA)
+            return color
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return wrapped(self._tip(row))
+        return None
+
+    def _beginning(self) -> str:
+        return f"Start ({self._n_forgotten} older acts forgotten)" if self._n_forgotten else "Start"
+
+    def _tip(self, row: int) -> str:
+        if not row:
+            return "Go back to before the first act of this list."
+        entry = self._entries[row - 1]
+        when = time.strftime("%H:%M:%S", time.localtime(entry.time))
+        plane = ", ".join(str(i) for i in entry.plane if i is not None)
+        where = f", plane {plane}" if plane else ""
+        return f"{entry.name}, {when}{where}\n\nClick to go to the state after it."
+
+
+class HistoryView(QListView):
+    """A list of all that was done to an annotation; a click goes to the state after it."""
+
+    acting = Signal()
+    """Emitted before the user goes elsewhere: what is half done should be dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("history_list")
+        self.setAccessibleName("History")
+        self.setToolTip(wrapped("All that was done, the latest last. Click, or press Enter, to go to that state."))
+        self.setUniformItemSizes(True)
+        self.setFixedHeight(_LIST_HEIGHT)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._annotation: Annotation | None = None
+        self._links = Links()
+        self._target: int | None = None
+        self._is_moving = False
+        self._stepper = QTimer(self)
+        self._stepper.setInterval(0)
+        self._stepper.timeout.connect(self._step)
+        self._model = HistoryModel(self)
+        self.setModel(self._model)
+        self.clicked.connect(self._on_chosen)
+        self.activated.connect(self._on_chosen)
+
+    def set_annotation(self, annotation: Annotation | None) -> None:
+        """Show another annotation, or none."""
+        self._stop()
+        self._links.close()
+        self._annotation = annotation
+        if annotation is not None:
+            self._links.connect(annotation.history_changed, self._on_history)
+        self._show()
+
+    def go_to(self, position: int) -> None:
+        """Undo or redo until so many entries are done; a long way is gone in steps."""
+        if self._annotation is None or position == self._annotation.history.position:
+            return
+        self.acting.emit()
+        self._target = position
+        self._step()
+
+    def _on_chosen(self, index: QModelIndex) -> None:
+        self.go_to(index.row())
+
+    def _step(self) -> None:
+        """Go on for a moment towards where the user wants to be."""
+        annotation, target = self._annotation, self._target
+        if annotation is None or target is None:
+            return
+        clock = QElapsedTimer()
+        clock.start()
+        self._is_moving = True
+        try:
+            while annotation.history.position != target and clock.elapsed() < _STEP_MS:
+                if annotation.history.position > target:
+                    annotation.undo()
+                else:
+                    annotation.redo()
+        finally:
+            self._is_moving = False
+        if annotation.history.position == target:
+            self._stop()
+        else:
+            self._stepper.start()
+        self._show()
+
+    def _stop(self) -> None:
+        self._target = None
+        self._stepper.stop()
+
+    def _on_history(self) -> None:
+        # Another act on the way ends the journey.
+        if not self._is_moving:
+            self._stop()
+            self._show()
+
+    def _show(self) -> None:
+        if self._annotation is None:
+            self._model.show_history((), 0, 0)
+        else:
+            history = self._annotation.history
+            self._model.show_history(history.entries, history.position, history.n_forgotten)
+        current = self._model.index(self._model.position)
+        self.setCurrentIndex(current)
+        self.scrollTo(current)
+
+
+class UndoButtons(QWidget):
+    """Undo and redo, with the names of what they would undo and redo."""
+
+    acting = Signal()
+    """Emitted before an act is undone or redone: what is half done should be dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._annotation: Annotation | None = None
+        self._links = Links()
+        self.undo = LabeledIconButton("undo", "Undo", "")
+        self.redo = LabeledIconButton("redo", "Redo", "")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.undo, 1)
+        layout.addWidget(self.redo, 1)
+        self.undo.clicked.connect(lambda: self._act("undo"))
+        self.redo.clicked.connect(lambda: self._act("redo"))
+        self._show()
+
+    def set_annotation(self, annotation: Annotation | None) -> None:
+        """Act on another annotation, or on none."""
+        self._links.close()
+        self._annotation = annotation
+        if annotation is not None:
+            self._links.connect(annotation.history_changed, self._show)
+        self._show()
+
+    def _act(self, verb: str) -> None:
+        if self._annotation is not None:
+            self.acting.emit()
+            getattr(self._annotation, verb)()
+
+    def _show(self) -> None:
+        history = None if self._annotation is None else self._annotation.history
+        for button, title, key, entry in (
+            (self.undo, "Undo", "Ctrl+Z", history and history.last),
+            (self.redo, "Redo", "Ctrl+Shift+Z", history and history.next),
+        ):
+            name = f"{title} {entry.name}" if entry else title
+            button.setEnabled(bool(entry))
+            button.setText(name)
+            button.set_description(f"{name} ({key})" if entry else f"There is nothing to {title.lower()}.")
+
+
+def _n_same(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> int:
+    """Return how many entries at the beginning are the same."""
+    n = min(len(old), len(new))
+    if old[:n] == new[:n]:
+        return n
+    return next(i for i in range(n) if old[i] is not new[i])
