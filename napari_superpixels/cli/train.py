@@ -54,6 +54,9 @@ def train(
         str | None, _option("Model to train further, by name or file, instead of a new network.", _NETWORK)
     ] = None,
     title: Annotated[str, _option("One line about the model, for lists.", _NETWORK)] = "",
+    data_terms: Annotated[
+        str, _option("The images that it learns from and the terms of their use, for its card.", _NETWORK)
+    ] = "",
     recipe: Annotated[
         str | None,
         _option(
@@ -181,7 +184,7 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
             "train": {**recipe.get("train", {}), **_given(options, _RECIPE_OPTIONS), **limits},
             "targets": {**recipe.get("targets", {}), **segments},
             "validation": {**recipe.get("validation", {}), **segments, **checks},
-            "card": {"title": options["title"]},
+            "card": {"title": options["title"], "training_data": options["data_terms"]},
             "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
         },
     )
