@@ -10,6 +10,7 @@ from skimage.measure import label as connected_components
 
 from napari_superpixels.core.strokes import pixel_path, pixels_inside
 from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.annotation_core import PlaneState
 from napari_superpixels.engine.corrections import holds
 from napari_superpixels.engine.history import Entry
 
@@ -21,22 +22,19 @@ SOLVER = Solver()
 
 def state(subject):
     """Everything that undo must bring back."""
-    return (
-        subject.labels.tobytes(),
-        subject.classes.tobytes(),
-        subject.table,
-        subject.corrections,
-        subject.checked,
-        subject.params,
-    )
+    stored = subject.snapshot()
+    planes = {position: plane for position, plane in stored.planes.items() if plane != PlaneState()}
+    return stored.labels.tobytes(), stored.classes.tobytes(), stored.table, planes
 
 
 class Annotator:
     """Does something at random, and remembers what was there after each entry."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, n_planes=0):
         self.rng = np.random.default_rng(seed)
-        self.subject = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8), table=TABLE)
+        self.n_planes = n_planes
+        shape = (n_planes, *SHAPE) if n_planes else SHAPE
+        self.subject = Annotation(np.zeros(shape, np.int32), np.zeros(shape, np.uint8), table=TABLE)
         self.subject.accept(SOLVER.result())
         self.states = {0: None, 1: state(self.subject)}
 
@@ -48,7 +46,7 @@ class Annotator:
         return pixel_path([first, *(first + self.rng.integers(-9, 10, (n - 1, 2)))], SHAPE)
 
     def label(self):
-        return int(self.rng.choice(self.subject.index.labels))
+        return int(self.rng.choice(self.subject.index.labels)) if len(self.subject.index) else 0
 
     def number(self):
         return int(self.rng.choice([0, *self.subject.table.numbers]))
@@ -57,7 +55,8 @@ class Annotator:
         self.subject.paint([self.label(), self.label()], self.number())
 
     def fill(self):
-        self.subject.fill(self.label(), self.number())
+        if len(self.subject.index):
+            self.subject.fill(self.label(), self.number())
 
     def lasso(self):
         rule = str(self.rng.choice(["center", "any", "all"]))
@@ -93,7 +92,7 @@ class Annotator:
     def split_mixed(self):
         if self.rng.random() < 0.3:
             self.subject.split_all_mixed()
-        else:
+        elif len(self.subject.index):
             self.subject.split_mixed(self.label())
 
     def brush(self):
@@ -101,8 +100,9 @@ class Annotator:
         whole = self.subject.labels if array == "labels" else self.subject.classes
         value = self.rng.choice([self.label(), int(whole.max()) + 3, 0]) if array == "labels" else self.rng.integers(6)
         row, column = self.point()
-        mask = np.zeros(SHAPE, bool)
-        mask[row : row + 4, column : column + 6] = True
+        mask = np.zeros(whole.shape, bool)
+        plane = tuple(slice(None) if i is None else i for i in self.subject.plane)
+        mask[plane][row : row + 4, column : column + 6] = True
         indices = np.nonzero(mask & (whole != value))
         old = whole[indices].copy()
         whole[indices] = value
@@ -113,7 +113,8 @@ class Annotator:
         self.subject.accept(SOLVER.result(self.subject.corrections, **changes))
 
     def check(self):
-        self.subject.mark_checked(self.label(), bool(self.rng.random() < 0.7))
+        if len(self.subject.index):
+            self.subject.mark_checked(self.label(), bool(self.rng.random() < 0.7))
 
     def table(self):
         number = int(self.rng.choice(self.subject.table.numbers)) if len(self.subject.table) else 0
@@ -124,6 +125,10 @@ class Annotator:
             self.subject.recolor_class(number, tuple(self.rng.integers(256, size=3).tolist()))
         else:
             self.subject.remove_class(number)
+
+    def plane(self):
+        if self.n_planes:
+            self.subject.set_plane((int(self.rng.integers(self.n_planes)), slice(None), slice(None)))
 
     def undo(self):
         if self.subject.history.position > 1:
@@ -147,28 +152,28 @@ class Annotator:
 
     def check_facts(self):
         assert_index_is_exact(self.subject)
-        labels = self.subject.labels
+        labels = self.subject.labels_plane
         assert all(holds(correction, labels) for correction in self.subject.corrections)
         assert connected_components(labels, connectivity=1, background=0).max() == len(self.subject.index)
 
 
 ACTS = (
     *("paint", "fill", "lasso", "stroke", "merge", "split", "cut", "assign", "add_seed", "remove_seed", "split_mixed"),
-    *("brush", "resegment", "check", "table", "undo", "redo", "jump"),
+    *("brush", "resegment", "check", "table", "plane", "undo", "redo", "jump"),
 )
 
 
-def run(acts, seed):
-    annotator = Annotator(seed)
+def run(acts, seed, n_planes=0):
+    annotator = Annotator(seed, n_planes)
     for name in acts:
         annotator.act(name)
     return annotator
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(ACTS), min_size=1, max_size=25), st.integers(0, 2**32 - 1))
-def test_undoing_and_redoing_everything_visits_the_same_states(acts, seed):
-    annotator = run(acts, seed)
+@given(st.lists(st.sampled_from(ACTS), min_size=1, max_size=25), st.integers(0, 2**32 - 1), st.sampled_from([0, 2]))
+def test_undoing_and_redoing_everything_visits_the_same_states(acts, seed, n_planes):
+    annotator = run(acts, seed, n_planes)
     subject = annotator.subject
     subject.go_to(len(subject.history.entries))
     for position in range(subject.history.position - 1, 0, -1):
@@ -184,13 +189,13 @@ def test_undoing_and_redoing_everything_visits_the_same_states(acts, seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_long_day_survives_being_stored(seed):
-    annotator = run(np.random.default_rng(seed).choice(ACTS, 120), seed)
+    annotator = run(np.random.default_rng(seed).choice(ACTS, 120), seed, n_planes=seed % 3)
     subject = annotator.subject
     stored = subject.snapshot()
     entries = [Entry.from_bytes(entry.to_bytes()) for entry in stored.entries]
     for entry in entries:
         json.dumps([entry.before, entry.after])
-    other = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8))
+    other = Annotation(np.zeros_like(subject.labels), np.zeros_like(subject.classes))
     other.restore(stored)
     other.history.load(entries, stored.position)
     for position in (len(entries), 1, len(entries)):
