@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage.measure import label as connected_components
 
 from napari_superpixels.core import _kernels
-from napari_superpixels.core.slowness import SlownessField, constant_slowness
+from napari_superpixels.core.slowness import SlownessField, label_slowness
 
 Box = tuple[slice, slice]
 Labels = npt.NDArray[np.int32]
@@ -249,7 +249,8 @@ def _hold_touched(held: Labels, sets: list[Pixels]) -> list[Pixels]:
 def _window(slowness: SlownessField | None, box: Box, shape: tuple[int, ...]) -> SlownessField:
     """Return the slowness of a box, free of masks and zones."""
     if slowness is None:
-        return constant_slowness(np.ones(shape, np.float32))
+        # As many features as a colour image has: then the compiled kernel is that of its segmentation.
+        return label_slowness(np.zeros((*shape, 3), np.float32), color_weight=0.0)
     framed = tuple(slice(s.start, s.stop + 2) for s in box)
 
     def cut(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.measure import label as connected_components
 
-from napari_superpixels.core.regrow import LabelPatch, Labels, Pixels, own_seeds
+from napari_superpixels.core.regrow import LabelPatch, Labels, Pixels
 from napari_superpixels.core.strokes import beside_path, pixel_path
 
 Point = tuple[int, int]
@@ -146,7 +146,7 @@ class Assign(_Constraint):
 
 @dataclass(frozen=True)
 class AddSeed(_Constraint):
-    """A superpixel of its own grows at a point; see :meth:`at`."""
+    """A superpixel of its own grows at a point; see :func:`.corrections.seed_added_at`."""
 
     kind: ClassVar[str] = "add_seed"
     point: Point
@@ -158,14 +158,6 @@ class AddSeed(_Constraint):
         for name in ("point", "own"):
             object.__setattr__(self, name, _checked_path((getattr(self, name),), name)[0])
 
-    @classmethod
-    def at(cls, labels: Labels, point: Point) -> "AddSeed | None":
-        """Return the correction that starts a superpixel at a point, None where there is no room for two."""
-        if not _is_inside(labels, point):
-            return None
-        own = own_seeds(labels, point, _array((point,)))
-        return cls(point, (int(own[0, 0]), int(own[0, 1]))) if len(own) else None
-
     @cached_property
     def apart(self) -> npt.NDArray[np.int64]:
         """The two points."""
@@ -174,7 +166,7 @@ class AddSeed(_Constraint):
 
 @dataclass(frozen=True)
 class RemoveSeed(_Constraint):
-    """A superpixel is given up: its neighbours grow over it; see :func:`.corrections.removal_at`."""
+    """A superpixel is given up: its neighbours grow over it; see :func:`.corrections.seed_removed_at`."""
 
     kind: ClassVar[str] = "remove_seed"
     path: Path
@@ -279,11 +271,6 @@ def _checked_path(path: Any, name: str) -> Path:
 
 def _array(path: Iterable[Point]) -> Pixels:
     return np.array(list(path), np.int64).reshape(-1, 2)
-
-
-def _is_inside(labels: Labels, point: Point) -> bool:
-    """Return whether a point lies in the image and in its mask."""
-    return bool(reader(labels)(_array((point,)))[0])
 
 
 def _stretches(path: Pixels) -> tuple[Pixels, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from skimage.graph import MCP
 
 from napari_superpixels.core.eikonal import check_cancelled, new_cancel_flag
-from napari_superpixels.core.regrow import Box, LabelPatch, Labels, Pixels, own_seeds, region, regrow
+from napari_superpixels.core.regrow import LabelPatch, Labels, own_seeds
 from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.engine.constraints import (
     AddSeed,
@@ -22,10 +23,10 @@ from napari_superpixels.engine.constraints import (
     Split,
     from_json,
     is_met,
-    linked_sets,
     reader,
     to_json,
 )
+from napari_superpixels.engine.repairs import Repair
 
 __all__ = [
     "AddSeed",
@@ -39,6 +40,8 @@ __all__ = [
     "from_json",
     "holds",
     "replay",
+    "seed_added_at",
+    "seed_removed_at",
     "to_json",
     "write_patch",
 ]
@@ -87,7 +90,7 @@ def apply_correction(
         What changes: only the superpixels that the correction touches, each 4-connected afterwards. None if the
         correction holds already, or can't be met (as when both clicks of a split are one pixel).
     """
-    return _Repair(labels, slowness, next_label, keep).patch(correction)
+    return Repair(labels, slowness, next_label, keep).patch(correction)
 
 
 def replay(
@@ -130,7 +133,7 @@ def replay(
         for i, correction in enumerate(broken):
             check_cancelled(cancel)
             keep = broken[:i] if attempt == 0 else corrections
-            patch = _Repair(labels, slowness, next_label, keep, yields=True).patch(correction)
+            patch = Repair(labels, slowness, next_label, keep, yields=True).patch(correction)
             if patch is not None:
                 next_label = write_patch(labels, patch, next_label)
         broken = [correction for correction in corrections if not holds(correction, labels)]
@@ -139,217 +142,66 @@ def replay(
     return labels, tuple(broken)
 
 
-class _Repair:
-    """One correction on its way into labels."""
+def seed_added_at(labels: Labels, point: Point) -> AddSeed | None:
+    """Return the correction that lets a superpixel of its own grow at a point.
 
-    def __init__(
-        self,
-        labels: Labels,
-        slowness: SlownessField | None,
-        next_label: int,
-        keep: Iterable[Correction],
-        *,
-        yields: bool = False,
-    ) -> None:
-        self._labels = labels
-        self._read = reader(labels)
-        self._slowness = slowness
-        self._next_label = next_label
-        self._keep = keep
-        self._yields = yields
+    It keeps the point apart from the deepest pixel of the superpixel that is there now.
 
-    def patch(self, correction: Correction) -> LabelPatch | None:
-        """Return what changes, or None."""
-        if is_met(correction, self._read):
-            return None
-        match correction:
-            case Merge():
-                return self._merge(correction)
-            case Split():
-                return self._split(correction)
-            case Cut():
-                made = self._cut(correction)
-            case Assign():
-                made = self._assign(correction, correction.anchor)
-            case AddSeed():
-                made = self._add_seed(correction)
-            case RemoveSeed():
-                made = self._remove_seed(correction)
-        return made
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), int32
+        Labels, each 4-connected.
+    point : tuple of int
+        Row and column.
 
-    def _merge(self, correction: Merge) -> LabelPatch:
-        into: dict[int, int] = {}
-        where: dict[int, Pixels] = {}
-        sets = linked_sets(correction, self._read)
-        for pixels in sets:
-            found = self._read(pixels)
-            numbers, first = np.unique(found, return_index=True)
-            where.update(zip(numbers.tolist(), pixels[first], strict=True))
-            target = into.get(int(found[0]), int(found[0]))
-            gone = {into.get(number, number) for number in numbers.tolist()}
-            into.update(dict.fromkeys(numbers.tolist(), target))
-            into.update({number: target for number, taken in into.items() if taken in gone})
-        changed = [(region(self._labels, where[number]), target) for number, target in into.items() if number != target]
-        box = _bounding([part for (part, _), _ in changed])
-        labels = self._labels[box].copy()
-        for (part, mask), target in changed:
-            inner = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(part, box, strict=True))
-            labels[inner][mask] = target
-        patch = LabelPatch(box, labels)
-        if self._yields and self._broken(patch, correction):
-            return self._assign(correction, None)
-        return patch
-
-    def _split(self, correction: Split) -> LabelPatch | None:
-        groups = [pixels[self._read(pixels) != 0] for pixels in correction.together]
-        every = np.concatenate(groups)
-        if len(np.unique(every, axis=0)) < sum(len(np.unique(group, axis=0)) for group in groups):
-            return None
-        here = [self._read(group) for group in groups]
-        numbers = self._claims(here)
-        sources, source_labels = [], []
-        for label in np.unique(np.concatenate(here)):
-            held = {number for number, found in zip(numbers, here, strict=True) if label in found}
-            if held == {label}:
-                continue
-            for number, group, found in zip(numbers, groups, here, strict=True):
-                sources.append(group[found == label])
-                source_labels.append(np.full(len(sources[-1]), number))
-            if label not in numbers:
-                self._add_own_seeds(sources, source_labels, every[self._read(every) == label])
-        return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
-
-    def _claims(self, here: list[Labels]) -> list[int]:
-        """Return a number for each group: that of the superpixel that holds most of it, the first to come, or a new."""
-        numbers: list[int] = []
-        for found in here:
-            values, counts = np.unique(found, return_counts=True)
-            best = int(values[np.argmax(counts)]) if len(values) else 0
-            if not best or best in numbers:
-                best = self._new_label()
-            numbers.append(best)
-        return numbers
-
-    def _cut(self, correction: Cut) -> LabelPatch:
-        left, right = correction.strips
-        one, other = self._read(correction.apart[:, 0]), self._read(correction.apart[:, 1])
-        sources, source_labels = [], []
-        for label in np.unique(one[(one == other) & (one != 0)]):
-            for strip, number in ((left, label), (right, self._new_label())):
-                sources.append(strip[self._read(strip) == label])
-                source_labels.append(np.full(len(sources[-1]), number))
-        return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
-
-    def _assign(self, correction: Correction, anchor: Point | None) -> LabelPatch:
-        """Give each set to one superpixel: the anchor's if it holds that, else the one at its first pixel."""
-        sources, source_labels = [], []
-        for pixels in linked_sets(correction, self._read):
-            found = self._read(pixels)
-            holds_anchor = anchor is not None and np.all(pixels == anchor, axis=1)
-            target = found[np.argmax(holds_anchor)]
-            for label in np.unique(found[found != target]):
-                sources.append(pixels[found == label])
-                source_labels.append(np.full(len(sources[-1]), target))
-                self._add_own_seeds(sources, source_labels, sources[-1])
-        return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
-
-    def _add_seed(self, correction: AddSeed) -> LabelPatch:
-        label = self._read(correction.apart[0, :1])[0]
-        return self._regrown(correction, correction.apart[0], np.array([self._new_label(), label]))
-
-    def _remove_seed(self, correction: RemoveSeed) -> LabelPatch:
-        sources, source_labels = [], []
-        for pixels in linked_sets(correction, self._read):
-            found = self._read(pixels)
-            target = found[-1]
-            gone = np.unique(found[found != target])
-            sources.append(pixels[found != target])
-            source_labels.append(np.full(len(sources[-1]), target))
-            for label in gone:
-                border, beyond = self._neighbours(pixels[found == label][0], gone)
-                sources.append(border)
-                source_labels.append(beyond)
-        return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
-
-    def _neighbours(self, pixel: Pixels, gone: Labels) -> tuple[Pixels, Labels]:
-        """Return the pixels at a superpixel's border, and the label that each touches, other than those in `gone`."""
-        box, mask = region(self._labels, pixel)
-        inside = np.argwhere(mask) + [part.start for part in box]
-        border, beyond = [], []
-        for step in ((-1, 0), (0, -1), (0, 1), (1, 0)):
-            found = self._read(inside + step)
-            is_other = (found != 0) & ~np.isin(found, gone)
-            border.append(inside[is_other])
-            beyond.append(found[is_other])
-        return np.concatenate(border), np.concatenate(beyond)
-
-    def _add_own_seeds(self, sources: list[Pixels], source_labels: list[Labels], taken: Pixels) -> None:
-        """Let a superpixel that loses pixels go on growing where it is deepest."""
-        seeds = own_seeds(self._labels, taken[0], taken)
-        sources.append(seeds)
-        source_labels.append(np.full(len(seeds), self._read(taken[:1])[0]))
-
-    def _new_label(self) -> int:
-        self._next_label += 1
-        return self._next_label - 1
-
-    def _regrown(self, correction: Correction, sources: Pixels, source_labels: Labels) -> LabelPatch:
-        """Grow again from sources; a second time, with what else must hold, if the first broke some of it."""
-
-        def grow(together: Sequence[Pixels]) -> LabelPatch:
-            return regrow(
-                self._slowness,
-                self._labels,
-                sources,
-                source_labels.astype(np.int32),
-                next_label=self._next_label,
-                together=together,
-            )
-
-        patch = grow(())
-        for _ in range(_ROUNDS):
-            broken = self._broken(patch, correction)
-            if not broken:
-                break
-            own_pixels, own_labels = self._pixels_to_keep(broken, patch, sources, source_labels)
-            sources = np.concatenate([sources, own_pixels])
-            source_labels = np.concatenate([source_labels, own_labels])
-            patch = grow(
-                [pixels for other in self._near(patch, correction) for pixels in linked_sets(other, self._read)]
-            )
-        return patch
-
-    def _pixels_to_keep(
-        self, broken: list[Correction], patch: LabelPatch, sources: Pixels, source_labels: Labels
-    ) -> tuple[Pixels, Labels]:
-        """Return the pixels that a neighbour took though they are to be apart from it, and the labels they had."""
-        after = reader(self._labels, patch)
-        pixels = np.concatenate([other.apart for other in broken])
-        found = after(pixels.reshape(-1, 2)).reshape(-1, 2)
-        pixels = pixels[(found[:, 0] == found[:, 1]) & (found[:, 0] != 0)].reshape(-1, 2)
-        before = self._read(pixels)
-        kept = (before != after(pixels)) & np.isin(before, source_labels)
-        return pixels[kept], before[kept]
-
-    def _near(self, patch: LabelPatch, correction: Correction) -> list[Correction]:
-        """Return the corrections to keep that hold now and speak of pixels of a patch."""
-        rows, columns = patch.box
-        near = []
-        for other in self._keep:
-            top, bottom, left, right = other.bounds
-            if bottom < rows.start or top >= rows.stop or right < columns.start or left >= columns.stop:
-                continue
-            if other != correction and is_met(other, self._read):
-                near.append(other)
-        return near
-
-    def _broken(self, patch: LabelPatch, correction: Correction) -> list[Correction]:
-        after = reader(self._labels, patch)
-        return [other for other in self._near(patch, correction) if not is_met(other, after)]
+    Returns
+    -------
+    AddSeed or None
+        None outside the image and the mask, and where there is but one pixel.
+    """
+    pixel = np.array([point], np.int64)
+    if not reader(labels)(pixel)[0]:
+        return None
+    own = own_seeds(labels, pixel[0], pixel)
+    return AddSeed(point, (int(own[0, 0]), int(own[0, 1]))) if len(own) else None
 
 
-def _bounding(boxes: list[Box]) -> Box:
-    rows, columns = (
-        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)) for axis in range(2)
-    )
-    return rows, columns
+def seed_removed_at(
+    labels: Labels, point: Point, slowness: SlownessField | None, *, keep: Iterable[Correction] = ()
+) -> RemoveSeed | None:
+    """Return the correction that gives up the superpixel at a point.
+
+    It ties the point to the neighbour that reaches it first.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), int32
+        Labels, each 4-connected.
+    point : tuple of int
+        Row and column.
+    slowness : SlownessField or None
+        Where borders are likely.
+    keep : iterable of Correction
+        Earlier corrections; neighbours that these keep apart from the superpixel do not take it, unless no others are.
+
+    Returns
+    -------
+    RemoveSeed or None
+        None outside the image and the mask, and where there is no neighbour.
+    """
+    pixel = np.array([point], np.int64)
+    if not reader(labels)(pixel)[0]:
+        return None
+    patch = Repair(labels, slowness, int(labels.max()) + 1, keep).dissolved(pixel[0])
+    if patch is None:
+        return None
+    wide = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(patch.box, labels.shape, strict=True))
+    corner = np.array([part.start for part in wide])
+    after = labels[wide].copy()
+    after[tuple(slice(s.start - c, s.stop - c) for s, c in zip(patch.box, corner, strict=True))] = patch.labels
+    taker = after[tuple(pixel[0] - corner)]
+    way = MCP(np.where(after == taker, 1.0, -1.0), fully_connected=False)
+    costs, _ = way.find_costs([pixel[0] - corner])
+    costs[labels[wide] != taker] = np.inf
+    end = np.unravel_index(int(np.argmin(costs)), costs.shape)
+    return RemoveSeed((np.array(way.traceback(end)) + corner).tolist())

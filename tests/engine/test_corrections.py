@@ -20,6 +20,8 @@ from napari_superpixels.engine.corrections import (
     from_json,
     holds,
     replay,
+    seed_added_at,
+    seed_removed_at,
     to_json,
     write_patch,
 )
@@ -107,3 +109,35 @@ def test_a_replay_does_what_was_done_by_hand(slowness):
     replayed, lost = replay(acts, base, slowness)
     np.testing.assert_array_equal(replayed, labels)
     assert lost == ()
+
+
+def test_a_new_seed_takes_its_share(quarters):
+    added = seed_added_at(quarters, (2, 2))
+    after = corrected(added, quarters)
+    assert after[2, 2] == 5
+    assert after[28, 28] == 1
+    assert 20 < np.count_nonzero(after == 5) < 450
+
+
+def test_a_removed_seed_leaves_its_pixels_to_its_neighbours(quarters):
+    removed = seed_removed_at(quarters, (5, 20), None)
+    after = corrected(removed, quarters)
+    np.testing.assert_array_equal(np.unique(after), [2, 3, 4])
+    np.testing.assert_array_equal(after[quarters > 1], quarters[quarters > 1])
+    assert after[5, 20] == 2
+    assert after[20, 5] == 3
+
+
+def test_a_seed_needs_room_and_a_neighbour_to_leave_to():
+    labels = np.zeros((5, 5), np.int32)
+    labels[2, 2] = 1
+    for point in ((2, 2), (0, 0), (9, 9)):
+        assert seed_added_at(labels, point) is None
+        assert seed_removed_at(labels, point, None) is None
+
+
+def test_a_moved_boundary_stops_at_the_edge(quarters, slowness):
+    after = corrected(Assign(path((40, 40), (10, 25)), (40, 40)), quarters, slowness)
+    assert np.all(after[:30, :20] == 1)
+    assert np.count_nonzero(after[:30, 20:30] == 4) > 100
+    assert np.all(after[quarters == 4] == 4)
