@@ -68,7 +68,7 @@ def regrow(
     sources: Pixels,
     source_labels: Labels,
     *,
-    next_label: int,
+    first_new: int,
     together: Sequence[Pixels] = (),
     n_passes: int = 2,
 ) -> LabelPatch:
@@ -83,9 +83,11 @@ def regrow(
     sources : ndarray of shape (s, 2), int64
         Row and column of pixels inside the mask. The first of several at one pixel counts.
     source_labels : ndarray of shape (s,), int32
-        The label that each source holds; those of superpixels beside the opened ones may be among them.
-    next_label : int
-        Larger than any number in use; parts that would leave a label disconnected are numbered from here.
+        The label that each source holds: an opened superpixel's, one beside it, or a new one.
+    first_new : int
+        Larger than any number in use; new labels are numbered from here. Parts that would leave a label disconnected
+        get the next new ones, and the largest of the parts that have an opened superpixel's number or a new one gets
+        the superpixel's.
     together : sequence of ndarray of shape (n, 2), int64
         Sets of pixels, each 4-connected and now inside one superpixel, that stay inside one where sources let them.
     n_passes : int
@@ -107,6 +109,8 @@ def regrow(
         corner = (part[0].start, part[1].start)
         sets = [pixels - corner for pixels in together if labels[tuple(pixels[0])] == opened]
         inside = _grow(slowness, part, mask, sources[mine] - corner, source_labels[mine], sets, n_passes)
+        own = [number for number in np.unique(source_labels[mine]) if number == opened or number >= first_new]
+        _number_largest(inside, mask, int(opened), [n for n in own if np.all(mine[source_labels == n])])
         grown.append((part, mask, inside))
         box = part if box is None else _union(box, part)
     if box is None:
@@ -120,7 +124,7 @@ def regrow(
         target = _moved(part, (-corner[0], -corner[1]))
         after[target][mask] = inside[mask]
         is_open[target] |= mask
-    _separate(after, is_open, next_label)
+    _separate(after, is_open, max(first_new, int(source_labels.max()) + 1))
     return LabelPatch(box, after[_moved(box, (-corner[0], -corner[1]))])
 
 
@@ -166,33 +170,42 @@ def _union(one: Box, other: Box) -> Box:
     return rows, columns
 
 
-def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], next_label: int) -> None:
+def _number_largest(labels: Labels, mask: npt.NDArray[np.bool_], number: int, own: Sequence[int]) -> None:
+    """Exchange a number with that of the largest part of some that lie in one superpixel alone; changes `labels`."""
+    if number not in own:
+        return
+    counts = [np.count_nonzero(labels[mask] == n) for n in own]
+    largest = own[int(np.argmax(counts))]
+    if max(counts) > counts[own.index(number)]:
+        was_largest, was_number = labels == largest, labels == number
+        labels[was_largest], labels[was_number] = number, largest
+
+
+def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], first_new: int) -> None:
     """Give new numbers to what grew apart from the rest of its label; changes `labels`.
 
     Pixels outside the opened superpixels hang together, if not in this window then beyond it.
     """
-    numbers = np.unique(labels[is_open])
+    has_grown = np.zeros(int(labels.max()) + 1, bool)
+    has_grown[labels[is_open]] = True
     parts, n_parts = connected_components(
-        np.where(np.isin(labels, numbers), labels, 0), connectivity=1, background=0, return_num=True
+        np.where(has_grown[labels], labels, 0), connectivity=1, background=0, return_num=True
     )
-    if n_parts == numbers.size:
+    if n_parts == np.count_nonzero(has_grown):
         return
-    flat = parts.ravel()
-    sizes = np.bincount(flat, minlength=n_parts + 1).astype(np.int64)
-    # A part of what stayed closed is larger than any that grew.
-    sizes[np.unique(parts[~is_open])] = labels.size + 1
-    number = np.zeros(n_parts + 1, np.int64)
-    number[flat] = labels.ravel()
-    renumbered = number.copy()
-    for label in numbers:
-        mine = np.flatnonzero(number[1:] == label) + 1
-        stays = mine[np.argmax(sizes[mine])]
-        for part in mine:
-            if part != stays and sizes[part] <= labels.size:
-                renumbered[part] = next_label
-                next_label += 1
-    grew = is_open & (parts > 0)
-    labels[grew] = renumbered[parts[grew]]
+    number = np.zeros(n_parts + 1, np.int32)
+    number[parts] = labels
+    number[0] = 0
+    sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)
+    is_closed = np.zeros(n_parts + 1, bool)
+    is_closed[parts[~is_open]] = True
+    # Of the parts of each label those stay that are closed, or else the largest.
+    order = np.lexsort((np.arange(n_parts + 1), -sizes, ~is_closed, number))
+    goes = np.zeros(n_parts + 1, bool)
+    goes[order[1:]] = number[order[1:]] == number[order[:-1]]
+    goes &= ~is_closed & (number > 0)
+    number[goes] = first_new + np.arange(np.count_nonzero(goes))
+    labels[is_open] = number[parts[is_open]]
 
 
 def _grow(

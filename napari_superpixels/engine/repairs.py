@@ -19,8 +19,11 @@ from napari_superpixels.engine.constraints import (
     linked_sets,
     reader,
 )
+from napari_superpixels.engine.kept import Kept
 
 _ROUNDS = 3
+_SLIVER_WIDTH = 3
+_STEPS = ((-1, 0), (0, -1), (0, 1), (1, 0))
 
 
 class Repair:
@@ -52,8 +55,8 @@ class Repair:
         self._labels = labels
         self._read = reader(labels)
         self._slowness = slowness
-        self._next_label = next_label
-        self._keep = keep
+        self._first_new = self._next_label = next_label
+        self._kept = Kept(keep, labels)
         self._yields = yields
 
     def patch(self, correction: Correction) -> LabelPatch | None:
@@ -94,7 +97,7 @@ class Repair:
             inner = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(part, box, strict=True))
             labels[inner][mask] = target
         patch = LabelPatch(box, labels)
-        if self._yields and self._broken(patch, correction):
+        if self._yields and self._kept.broken(patch, correction):
             return self._assign(correction, None)
         return patch
 
@@ -136,7 +139,37 @@ class Repair:
             for strip, number in ((left, label), (right, self._new_label())):
                 sources.append(strip[self._read(strip) == label])
                 source_labels.append(np.full(len(sources[-1]), number))
-        return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
+        pixels, numbers = np.concatenate(sources), np.concatenate(source_labels)
+        patch = self._regrown(correction, pixels, numbers)
+        slivers = self._slivers(correction, patch, pixels)
+        if slivers:
+            held = reader(self._labels, patch)(pixels).tolist()
+            without = self._regrown(correction, pixels, np.array([slivers.get(number, number) for number in held]))
+            if is_met(correction, reader(self._labels, without)):
+                return without
+        return patch
+
+    def _slivers(self, correction: Cut, patch: LabelPatch, sources: Pixels) -> dict[int, int]:
+        """Return which parts of a cut are hardly more than its own pixels, and which part beside them may take each.
+
+        A hand that follows a border wobbles across it.
+        """
+        after = reader(self._labels, patch)
+        pairs = after(correction.apart.reshape(-1, 2)).reshape(-1, 2)
+        numbers, lengths = np.unique(after(sources), return_counts=True)
+        areas = np.bincount(patch.labels.ravel())[numbers]
+        thin = set(numbers[areas <= _SLIVER_WIDTH * lengths].tolist())
+        slivers = {}
+        for strip in correction.strips:
+            on_strip = after(strip)
+            for number in thin & set(on_strip.tolist()):
+                mine = strip[on_strip == number]
+                beside = np.concatenate([after(mine + step) for step in _STEPS])
+                across = pairs[np.any(pairs == number, axis=1)]
+                allowed = beside[np.isin(beside, on_strip) & ~np.isin(beside, [0, *thin, *across.ravel()])]
+                if allowed.size:
+                    slivers[number] = int(np.bincount(allowed).argmax())
+        return slivers
 
     def _assign(self, correction: Correction, anchor: Point | None) -> LabelPatch:
         """Give each set to one superpixel: the anchor's if it holds that, else the one at its first pixel."""
@@ -183,21 +216,17 @@ class Repair:
         return self._regrown(None, border, beyond) if len(border) else None
 
     def _neighbours(self, pixel: Pixels, gone: Labels) -> tuple[Pixels, Labels]:
-        """Return the pixels at a superpixel's border, and the label beyond each, not in `gone` nor to be kept apart."""
+        """Return pixels at a superpixel's border, and the label beyond each that may take it; none is in `gone`."""
         box, mask = region(self._labels, pixel)
         inside = np.argwhere(mask) + [part.start for part in box]
-        pairs = np.concatenate([inside[:0, None].repeat(2, axis=1), *(other.apart for other in self._near(box, None))])
-        labels = self._read(pairs.reshape(-1, 2)).reshape(-1, 2)
-        divided = labels[np.any(labels == self._read(pixel[None]), axis=1)]
         border, beyond = [], []
-        for step in ((-1, 0), (0, -1), (0, 1), (1, 0)):
+        for step in _STEPS:
             found = self._read(inside + step)
             is_other = (found != 0) & ~np.isin(found, gone)
             border.append(inside[is_other])
             beyond.append(found[is_other])
-        pixels, taking = np.concatenate(border), np.concatenate(beyond)
-        allowed = ~np.isin(taking, divided)
-        return (pixels[allowed], taking[allowed]) if np.any(allowed) else (pixels, taking)
+        label = int(self._labels[tuple(pixel)])
+        return self._kept.fair_neighbours(box, label, np.concatenate(border), np.concatenate(beyond))
 
     def _add_own_seeds(self, sources: list[Pixels], source_labels: list[Labels], taken: Pixels) -> None:
         """Let a superpixel that loses pixels go on growing where it is deepest."""
@@ -218,50 +247,23 @@ class Repair:
                 self._labels,
                 sources,
                 source_labels.astype(np.int32),
-                next_label=self._next_label,
+                first_new=self._first_new,
                 together=together,
             )
 
         patch = grow(())
-        for _ in range(_ROUNDS):
-            broken = self._broken(patch, correction)
+        for n_round in range(_ROUNDS):
+            broken = self._kept.broken(patch, correction)
             if not broken:
                 break
-            own_pixels, own_labels = self._pixels_to_keep(broken, patch, sources, source_labels)
-            sources = np.concatenate([sources, own_pixels])
-            source_labels = np.concatenate([source_labels, own_labels])
-            patch = grow(
-                [pixels for other in self._near(patch.box, correction) for pixels in linked_sets(other, self._read)]
-            )
+            pixels, labels = self._kept.taken(broken, patch)
+            has_sources = np.isin(labels, source_labels)
+            if n_round and not np.any(has_sources):
+                break
+            sources = np.concatenate([sources, pixels[has_sources]])
+            source_labels = np.concatenate([source_labels, labels[has_sources]])
+            patch = grow(self._kept.together(patch.box, correction))
         return patch
-
-    def _pixels_to_keep(
-        self, broken: list[Correction], patch: LabelPatch, sources: Pixels, source_labels: Labels
-    ) -> tuple[Pixels, Labels]:
-        """Return the pixels that a neighbour took though they are to be apart from it, and the labels they had."""
-        after = reader(self._labels, patch)
-        pixels = np.concatenate([other.apart for other in broken])
-        found = after(pixels.reshape(-1, 2)).reshape(-1, 2)
-        pixels = pixels[(found[:, 0] == found[:, 1]) & (found[:, 0] != 0)].reshape(-1, 2)
-        before = self._read(pixels)
-        kept = (before != after(pixels)) & np.isin(before, source_labels)
-        return pixels[kept], before[kept]
-
-    def _near(self, box: Box, correction: Correction | None) -> list[Correction]:
-        """Return the corrections to keep, other than one, that hold now and speak of pixels of a box."""
-        rows, columns = box
-        near = []
-        for other in self._keep:
-            top, bottom, left, right = other.bounds
-            if bottom < rows.start or top >= rows.stop or right < columns.start or left >= columns.stop:
-                continue
-            if other != correction and is_met(other, self._read):
-                near.append(other)
-        return near
-
-    def _broken(self, patch: LabelPatch, correction: Correction | None) -> list[Correction]:
-        after = reader(self._labels, patch)
-        return [other for other in self._near(patch.box, correction) if not is_met(other, after)]
 
 
 def _bounding(boxes: list[Box]) -> Box:
