@@ -11,15 +11,15 @@ from napari_superpixels.core.walks import walk_through
 from napari_superpixels.engine.annotation_core import splices
 from napari_superpixels.engine.annotation_results import ResultActs
 from napari_superpixels.engine.corrections import (
-    AddSeed,
     Assign,
     Correction,
     Cut,
     Merge,
-    RemoveSeed,
     Split,
     apply_correction,
     holds,
+    seed_added_at,
+    seed_removed_at,
 )
 from napari_superpixels.engine.deltas import ArrayDelta
 from napari_superpixels.engine.history import Entry
@@ -59,13 +59,14 @@ class RepairActs(ResultActs):
 
     def add_seed(self, point: Point) -> Entry | None:
         """Let a superpixel of its own grow from a point."""
-        correction = AddSeed.at(self.labels_plane, pixel_tuple([point])[0])
+        correction = seed_added_at(self.labels_plane, pixel_tuple([point])[0])
         return None if correction is None else self._correct("Add seed", correction)
 
     def remove_seed(self, point: Point) -> Entry | None:
         """Give up the superpixel at a point: its neighbours grow over it."""
-        way = self._way_out(pixel_tuple([point])[0])
-        return None if way is None else self._correct("Remove seed", RemoveSeed(way))
+        at = pixel_tuple([point])[0]
+        correction = seed_removed_at(self.labels_plane, at, self.slowness, keep=self.corrections)
+        return None if correction is None else self._correct("Remove seed", correction)
 
     def split_mixed(self, label: int) -> Entry | None:
         """Divide a superpixel where its classes meet; None if it has one class only, KeyError if it is not there."""
@@ -140,30 +141,6 @@ class RepairActs(ResultActs):
             corrections.append(Split(_borders(parts, (part_box[0].start, part_box[1].start))))
         delta = self._change("labels", box, new)
         return None if delta is None else self._record(name, [delta], corrections)
-
-    def _way_out(self, point: Point) -> tuple[Point, ...] | None:
-        """Return a path inside the superpixel at a point, and one pixel more into its nearest neighbour."""
-        label = self.index.label_at(point)
-        if not label:
-            return None
-        box, mask = self.index.mask_of(label)
-        corner = np.array([box[0].start, box[1].start])
-        inside = np.argwhere(mask) + corner
-        steps = [inside + step for step in ((-1, 0), (0, -1), (0, 1), (1, 0))]
-        beyond = np.concatenate(steps)
-        within = np.flatnonzero(((beyond >= 0) & (beyond < self.labels_plane.shape)).all(axis=1))
-        found = self.labels_plane[tuple(beyond[within].T)]
-        within = within[(found != 0) & (found != label)]
-        if not within.size:
-            return None
-        nearest = within[np.argmin(((beyond[within] - point) ** 2).sum(axis=1))]
-        ends = np.zeros(mask.shape, bool)
-        for pixel in (point, inside[nearest % len(inside)]):
-            ends[tuple(pixel - corner)] = True
-        way = walk_through(mask, ends) + corner
-        if tuple(way[0]) != point:
-            way = way[::-1]
-        return pixel_tuple(np.concatenate([way, beyond[nearest][None]]))
 
 
 def pixel_tuple(points: Points) -> tuple[Point, ...]:
