@@ -62,12 +62,14 @@ class RegionSums:
     @property
     def color_spread(self) -> npt.NDArray[np.float64]:
         """(n + 1,) root mean square distance of the pixels' raw features to their mean; 0 where there are none."""
-        return np.sqrt(np.nan_to_num(self._variances()).sum(axis=1))
+        return np.sqrt(self._variances().sum(axis=1))
 
     @property
     def boundary_inside(self) -> npt.NDArray[np.float64]:
         """(n + 1,) mean boundary probability of the pixels without a neighbour in another region; 0 without any."""
-        return self._boundary()[1][:, 0]
+        inside = self._column(kernels.BOUNDARY) - self._column(kernels.BORDER_BOUNDARY)
+        n_inside = np.maximum(self.sizes - self._column(kernels.BORDER)[:, 0], 1)
+        return inside[:, 0] / n_inside / (_PERCENT * float(_SCALE))
 
     def features(self, graph: RegionGraph | None = None) -> npt.NDArray[np.float32]:
         """Return what a classifier compares regions by.
@@ -92,10 +94,10 @@ class RegionSums:
         spread = np.sqrt(self._variances())
         flattened = self._means(self.sums[:, 2 * n_channels : 3 * n_channels]) / float(_SCALE)
         texture = self._texture()
-        parts = [raw, spread, flattened, texture, *self._boundary(), self._shape()]
+        parts = [raw, spread, flattened, texture, self._border(), self.boundary_inside[:, None], self._shape()]
         if graph is not None:
             own = np.concatenate([raw, texture[:, 2:]], axis=1)
-            around = _around(np.nan_to_num(own), graph, len(own))
+            around = _around(own, graph, len(own))
             parts += [around, own - around]
         features: npt.NDArray[np.float64] = np.concatenate(parts, axis=1)
         features[self.sizes == 0] = 0
@@ -143,8 +145,7 @@ class RegionSums:
         return self.sums[:, base + first : base + (first + 1 if end is None else end)]
 
     def _means(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        means: npt.NDArray[np.float64] = np.full(sums.shape, np.nan)
-        np.divide(sums, self.sizes[:, None], out=means, where=self.sizes[:, None] > 0)
+        means: npt.NDArray[np.float64] = sums / np.maximum(self.sizes, 1)[:, None]
         return means
 
     def _variances(self) -> npt.NDArray[np.float64]:
@@ -164,12 +165,12 @@ class RegionSums:
         deviation = np.sqrt(np.maximum(squared / float(_SCALE) ** 2 - gradient**2, 0))
         return np.log1p(np.concatenate([gradient, deviation, curvature / float(_SCALE)], axis=1))
 
-    def _boundary(self) -> list[npt.NDArray[np.float64]]:
-        total, at_border = self._column(kernels.BOUNDARY), self._column(kernels.BORDER_BOUNDARY)
-        n_border = self._column(kernels.BORDER)
-        unit = _PERCENT * float(_SCALE)
-        inside = (total - at_border) / np.maximum(self.sizes[:, None] - n_border, 1)
-        return [at_border / np.maximum(n_border, 1) / unit, inside / unit]
+    def _border(self) -> npt.NDArray[np.float64]:
+        """Return, (n + 1, 1), the mean boundary probability of the pixels beside another region."""
+        means: npt.NDArray[np.float64] = self._column(kernels.BORDER_BOUNDARY) / np.maximum(
+            self._column(kernels.BORDER), 1
+        )
+        return means / (_PERCENT * float(_SCALE))
 
     def _shape(self) -> npt.NDArray[np.float64]:
         size = np.maximum(self.sizes, 1)[:, None]
@@ -180,8 +181,7 @@ class RegionSums:
         covariance = self._means(self._column(kernels.ROW_COLUMN)) - (centre[:, :1] * centre[:, 1:])
         middle, half = variance.mean(axis=1, keepdims=True), (variance[:, :1] - variance[:, 1:]) / 2
         swing = np.sqrt(half**2 + covariance**2)
-        with np.errstate(invalid="ignore"):
-            elongation = 1 - np.sqrt(np.maximum(middle - swing, 0) / (middle + swing))
+        elongation = 1 - np.sqrt(np.maximum(middle - swing, 0) / (middle + swing))
         return np.concatenate([np.log(size), 4 * math.pi * size / perimeter**2, elongation], axis=1)
 
 

@@ -192,12 +192,18 @@ class Doubt:
         self._on_changed()
 
 
+def leak_probability(model: RegionModel) -> npt.NDArray[np.float64]:
+    """Return, (n + 1,), how likely more than a tenth of each superpixel belongs to another object than the rest."""
+    inside, spread, constant = _WITH_BOUNDARY if model.graph.has_boundary else _WITHOUT_BOUNDARY
+    color = model.sums.color_spread
+    evidence = inside * model.sums.boundary_inside + spread * color / (color + _HALF_SPREAD) + constant
+    probability: npt.NDArray[np.float64] = 1 / (1 + np.exp(-evidence))
+    return probability
+
+
 def _own_scores(model: RegionModel) -> npt.NDArray[np.float64]:
     """Return, (2, n + 1), the scores that do not depend on classes: of straddling an edge, and of being small."""
-    sums = model.sums
-    inside, spread, constant = _WITH_BOUNDARY if model.graph.has_boundary else _WITHOUT_BOUNDARY
-    color = sums.color_spread
-    straddling = 1 / (1 + np.exp(-(inside * sums.boundary_inside + spread * color / (color + _HALF_SPREAD) + constant)))
+    straddling = leak_probability(model)
     straddling[straddling < _STRADDLING] = 0
     sizes = model.graph.sizes
     least = _SMALL * np.median(sizes[sizes > 0]) if sizes.any() else 1.0
