@@ -110,7 +110,7 @@ class RegionFollower:
         box : tuple of slice
             Part of the plane that holds every changed pixel.
         """
-        if self._labels is None:
+        if self._request is None:
             return
         if self._model is None:
             self._boxes.append(box)
@@ -192,6 +192,8 @@ class RegionFollower:
 
     def _on_failed(self, request: _Request, error: Exception) -> None:
         if request is self._request:
+            self._request = None
+            self._boxes.clear()
             self.failed.emit(error)
 
     def _build(self, job: Job[_Request]) -> RegionModel:

@@ -11,7 +11,8 @@ import pytest
 @pytest.mark.slow
 def test_the_core_as_plain_python():
     here = Path(__file__).parent
-    files = [here / name for name in ("test_eikonal.py", "test_superpixels.py", "test_features.py", "test_metrics.py")]
+    names = ("eikonal", "superpixels", "features", "metrics", "region_graph", "merge_tree", "region_features")
+    files = [here / f"test_{name}.py" for name in names]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", *map(str, files)],
         cwd=here.parent.parent,
