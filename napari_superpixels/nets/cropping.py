@@ -55,8 +55,8 @@ def run_part(network: UNet, image: Tensor, area: Area, check: Callable[[], None]
         source = _inside(_scaled(here), reached)
         maps = joined.pop()  # (N, 2 widths[scale], rows, columns)
         lifted = lift(x[:, :, *source])  # (N, widths[scale], rows / 2, columns / 2)
-        rows, columns = lifted.shape[2:]
-        target = maps[:, : lifted.shape[1]].unflatten(3, (columns, 2)).unflatten(2, (rows, 2))
+        n, channels_here, rows, columns = lifted.shape
+        target = maps[:, :channels_here].view(n, channels_here, rows, 2, columns, 2)
         target.copy_(lifted[:, :, :, None, :, None])
         x, reached = _run([cast("ConvLayer", layer) for layer in cast("nn.Sequential", block)], maps, check), here
     out: Tensor = network.head(x[:, :, *_inside(area, reached)])  # (N, total_channels, rows, columns)
