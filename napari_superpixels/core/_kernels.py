@@ -5,7 +5,7 @@ frame is owned by :data:`OUTSIDE`, so that no bounds are checked; volumes likewi
 nothing in loops; the callers in :mod:`napari_superpixels.core.eikonal` state and guarantee the preconditions.
 
 The queue is an untidy bucket queue (Yatziv, Bartesaghi & Sapiro 2006, doi:10.1016/j.jcp.2005.08.005): a bucket holds
-the pixels whose arrival lies in one interval, first in, first out. Intervals are equal at first and grow in proportion
+the pixels whose arrival lies in one interval, last in, first out. Intervals are equal at first and grow in proportion
 to the arrival later, so that their number stays small however large arrivals get.
 """
 
