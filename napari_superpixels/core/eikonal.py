@@ -7,9 +7,9 @@ Scheme
 ------
 First-order upwind differences between frozen pixels of one label (Sethian 1996, doi:10.1073/pnas.93.4.1591), an
 untidy bucket queue, and blocks. A large image is cut into blocks that fit the processor's cache, the two colours of a
-chessboard. Those of one colour are marched alone, with a halo one superpixel wide that is dropped; the others as soon as
-the blocks around them are done, with fronts that enter from there. What a front from farther away than the halo would
-have changed shows at the seams, as a pixel that a front could take earlier or that arrived earlier than its neighbours
+chessboard. Those of one colour are marched alone, with a halo one superpixel wide that is dropped; the others when the
+blocks around them are done, with fronts that enter from there. What a front from farther away than the halo would have
+changed shows at the seams, as a pixel that a front could take earlier or that arrived earlier than its neighbours
 allow. Its label is reopened from that time on and the march goes on there, until no contradiction is left. The blocks
 depend on the image and the number of labels alone, and the repair is sequential, so the result does not depend on the
 number of threads.
