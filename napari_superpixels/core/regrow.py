@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from skimage.graph import MCP
 from skimage.measure import label as connected_components
 
 from napari_superpixels.core import _kernels
@@ -160,6 +161,22 @@ def own_seeds(labels: Labels, pixel: npt.ArrayLike, taken: Pixels) -> Pixels:
     return seeds[2 * depths >= depths.max(initial=0)] - 1 + corner
 
 
+def shortest_way(inside: npt.NDArray[np.bool_], start: Sequence[Any], ends: npt.NDArray[np.bool_]) -> Pixels:
+    """Return the shortest 4-connected path from a pixel to the nearest of some, through pixels that are inside.
+
+    Parameters
+    ----------
+    inside, ends : ndarray of shape (M, N), bool
+        Where the path may run, and where it may end; the start is inside, and connected with an end.
+    start : sequence of int
+        Row and column.
+    """
+    way = MCP(np.where(inside, 1.0, -1.0), fully_connected=False)
+    costs, _ = way.find_costs([tuple(start)])
+    costs[~ends] = np.inf
+    return np.array(way.traceback(np.unravel_index(int(np.argmin(costs)), costs.shape)), np.int64)
+
+
 def _moved(box: Box, offset: tuple[int, int]) -> Box:
     rows, columns = (slice(int(s.start) + d, int(s.stop) + d) for s, d in zip(box, offset, strict=True))
     return rows, columns
@@ -287,7 +304,6 @@ class _March:
         """Return arrival and part of each pixel; `held` is the part of each source, 0 elsewhere."""
         slowness = self._slowness
         sources = np.flatnonzero(held)
-        # Side by side in memory, as in the march of a whole image, so that the compiled kernel is the same.
         state = np.empty((held.size, 2), np.int32)
         arrival, owner = state.view(np.float32)[:, 0], state[:, 1]
         arrival[:] = np.inf
@@ -295,8 +311,8 @@ class _March:
         arrival[sources] = 0
         owner[sources] = -held[sources]
         key_scale: Any = np.float32(1.0 / slowness.floor)
-        pool = np.empty((sources.size + 4 * self._pixels.size, 2), np.int32)
-        _kernels.march(arrival, owner, self._medium(held, references), None, sources, key_scale, pool, None, _NEVER)
+        pool = np.empty(2 * (sources.size + 4 * self._pixels.size), np.int32)
+        _kernels.march(state.ravel(), self._medium(held, references), None, sources, key_scale, pool, None, _NEVER)
         return arrival, np.where(self.inside, owner, 0)
 
     def _medium(self, held: Labels, references: npt.NDArray[np.float32]) -> tuple[Any, ...]:
@@ -307,8 +323,8 @@ class _March:
             positions = np.stack(np.unravel_index(sources, slowness.padded_shape), axis=1)
             centers[:] = self._means(positions, held[sources])
         return (
-            slowness.features,
-            references,
+            slowness.features.ravel(),
+            references.ravel(),
             slowness.field,
             centers,
             slowness.strides,
@@ -349,19 +365,18 @@ class _March:
     def hold_first(self, held: Labels, arrival: npt.NDArray[np.float32], owner: Labels, sets: Sequence[Pixels]) -> bool:
         """Give one set that the march divided to the part that reached it first; return whether there was one.
 
-        The way on which that part came is held too, so that the part stays connected.
+        A way from there to the part's sources is held too, so that the part stays connected.
         """
         for pixels in sets:
             if np.all(owner[pixels] == owner[pixels[0]]):
                 continue
             pixel = int(pixels[np.argmin(arrival[pixels])])
             part = owner[pixel]
+            sources = held.copy()
             held[pixels] = part
-            steps = np.array([step for stride in self._slowness.strides for step in (-stride, stride)])
-            while arrival[pixel] > 0:
-                near = pixel + steps
-                near = near[owner[near] == part]
-                pixel = int(near[np.argmin(arrival[near])])
-                held[pixel] = part
+            shape = self._slowness.padded_shape
+            reached, ends = (owner == part).reshape(shape), (sources == part).reshape(shape)
+            way = shortest_way(reached, np.unravel_index(pixel, shape), ends)
+            held[np.ravel_multi_index(tuple(way.T), shape)] = part
             return True
         return False

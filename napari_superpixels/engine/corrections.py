@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from skimage.graph import MCP
 
 from napari_superpixels.core.eikonal import check_cancelled, new_cancel_flag
-from napari_superpixels.core.regrow import LabelPatch, Labels, own_seeds
+from napari_superpixels.core.regrow import LabelPatch, Labels, own_seeds, shortest_way
 from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.engine.constraints import (
     AddSeed,
@@ -200,8 +199,5 @@ def seed_removed_at(
     after = labels[wide].copy()
     after[tuple(slice(s.start - c, s.stop - c) for s, c in zip(patch.box, corner, strict=True))] = patch.labels
     taker = after[tuple(pixel[0] - corner)]
-    way = MCP(np.where(after == taker, 1.0, -1.0), fully_connected=False)
-    costs, _ = way.find_costs([pixel[0] - corner])
-    costs[labels[wide] != taker] = np.inf
-    end = np.unravel_index(int(np.argmin(costs)), costs.shape)
-    return RemoveSeed((np.array(way.traceback(end)) + corner).tolist())
+    way = shortest_way(after == taker, pixel[0] - corner, labels[wide] == taker)
+    return RemoveSeed((way + corner).tolist())

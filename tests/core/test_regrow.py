@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import label as connected_components
 
-from napari_superpixels.core.regrow import own_seeds, region, regrow
+from napari_superpixels.core.regrow import own_seeds, region, regrow, shortest_way
 from napari_superpixels.core.slowness import constant_slowness, label_slowness
 
 from .conftest import noise_slowness, smooth_noise
@@ -141,3 +141,26 @@ def test_a_superpixel_grows_on_in_each_large_part_that_is_left():
     thin = np.array([(row, 1) for row in range(9)], np.int64)
     assert len(own_seeds(labels, (0, 0), thin)) == 1
     assert len(own_seeds(numbers(0, 1, 0)[None], (0, 1), array((0, 1)))) == 0
+
+
+def test_a_way_goes_around_what_is_outside():
+    inside = np.ones((5, 5), bool)
+    inside[:4, 2] = False
+    ends = np.zeros((5, 5), bool)
+    ends[0, 3:] = True
+    way = shortest_way(inside, (0, 1), ends)
+    assert way[0].tolist() == [0, 1]
+    assert way[-1].tolist() == [0, 3]
+    assert len(way) == 11
+    assert np.all(inside[tuple(way.T)])
+
+
+def test_slow_pixels_before_fast_ones_do_not_stop_a_repair():
+    # Arrivals so late that single precision loses the steps between the pixels beyond the wall.
+    slow = np.ones((EDGE, EDGE), np.float32)
+    slow[:, 10] = 1e12
+    bar = np.array([(row, 20) for row in range(EDGE)], np.int64)
+    slowness = constant_slowness(slow)
+    sources = array((3, 3), (20, 3))
+    after = grown(slowness, np.ones((EDGE, EDGE), np.int32), sources, numbers(1, 2), together=[bar])
+    assert np.unique(after[tuple(bar.T)]).size == 1

@@ -8,6 +8,8 @@ import pytest
 
 from napari_superpixels.assets import resource_path
 from napari_superpixels.core.eikonal import new_cancel_flag
+from napari_superpixels.core.strokes import pixel_path
+from napari_superpixels.engine.corrections import Cut, Merge, Split, holds
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.errors import CancelledError, ImageError
@@ -152,3 +154,36 @@ class TestWithTheShippedModel:
         assert "network" not in pipeline.run(given(), params).ran
         os.utime(path, ns=(1, 1))
         assert "network" in pipeline.run(given(), params).ran
+
+
+def test_corrections_are_a_stage_of_their_own():
+    pipeline = Pipeline()
+    plain = pipeline.run(given(), RAW)
+    assert plain.base_labels is plain.superpixels.labels
+    merge, impossible = Merge([(5, column) for column in range(45)]), Split((((9, 9),), ((9, 9),)))
+    corrected = pipeline.run(given(corrections=(merge, impossible)), RAW)
+    assert corrected.ran == ("corrections",)
+    assert corrected.lost == (impossible,)
+    assert corrected.base_labels is plain.base_labels
+    assert holds(merge, corrected.superpixels.labels)
+    assert not holds(merge, corrected.base_labels)
+    assert corrected.n_segments == np.unique(corrected.superpixels.labels).size < plain.n_segments
+    assert corrected.slowness is plain.slowness
+    assert pipeline.run(given(corrections=(merge, impossible)), RAW).ran == ()
+
+
+def test_corrections_hold_whatever_the_parameters():
+    cut = Cut(pixel_path([(4, 4), (30, 20), (10, 45)], (40, 50)))
+    split = Split((((33, 4),), ((36, 8),)))
+    pipeline = Pipeline()
+    for changes in ({}, {"n_segments": 3}, {"n_segments": 300}, {"law": "ergc"}, {"solver": "scikit-fmm"}):
+        result = pipeline.run(given(corrections=(cut, split)), RAW.updated(**changes))
+        assert result.lost == ()
+        assert holds(cut, result.superpixels.labels)
+        assert holds(split, result.superpixels.labels)
+
+
+def test_corrections_of_volumes_are_refused():
+    volume = np.random.default_rng(0).random((4, 20, 24))
+    with pytest.raises(ValueError, match=r"for planes; the image has shape \(4, 20, 24\)"):
+        Pipeline().run(given(volume, corrections=(Merge([(1, 1), (1, 2)]),)), RAW)
