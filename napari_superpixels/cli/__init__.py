@@ -8,6 +8,7 @@ import typer
 from napari_superpixels import __version__
 from napari_superpixels.cli.benchmark import benchmark
 from napari_superpixels.cli.evaluate import evaluate
+from napari_superpixels.cli.export import export
 from napari_superpixels.cli.models import models
 from napari_superpixels.cli.options import model_name
 from napari_superpixels.cli.segment import segment
@@ -45,6 +46,7 @@ app.command()(evaluate)
 app.command()(benchmark)
 app.command()(targets)
 app.command()(train)
+app.command()(export)
 app.add_typer(models, name="models")
 
 

@@ -23,8 +23,13 @@ SUFFIX = ".nsp"
 class Pixels(Protocol):
     """An array, or what can be read plane by plane, such as a dask or zarr array."""
 
-    shape: tuple[int, ...]
-    dtype: Any
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of elements along each axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
 
     def __getitem__(self, index: Any) -> Any: ...
 
