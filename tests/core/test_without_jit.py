@@ -11,8 +11,8 @@ import pytest
 @pytest.mark.slow
 def test_the_core_as_plain_python():
     here = Path(__file__).parent
-    names = ("eikonal", "superpixels", "features", "metrics", "region_graph", "merge_tree", "region_features")
-    files = [here / f"test_{name}.py" for name in names]
+    names = ("eikonal", "superpixels", "features", "metrics", "region_graph", "merge_tree", "region_features", "walks")
+    files = [*(here / f"test_{name}.py" for name in names), here.parent / "engine" / "test_region_index.py"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", *map(str, files)],
         cwd=here.parent.parent,
