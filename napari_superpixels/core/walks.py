@@ -1,5 +1,7 @@
 """Walks through the pixels of a region."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,3 +34,31 @@ def walk_through(mask: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> 
     width = mask.shape[1] + 2
     path = walk(np.pad(mask, 1).ravel(), np.pad(wanted, 1).ravel(), width, int(pixels.size))
     return np.stack([path // width - 1, path % width - 1], axis=1)
+
+
+def border_walks(parts: npt.NDArray[np.integer[Any]]) -> list[npt.NDArray[np.int64]]:
+    """Return, for each part of a region, a path inside it that visits its pixels beside other parts.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (M, N), integer
+        Parts, numbered from 1, each 4-connected and beside another; 0 outside the region.
+
+    Returns
+    -------
+    list of ndarray of shape (n, 2), int64
+        Paths as of :func:`walk_through`, in the order of the parts.
+    """
+    framed = np.pad(parts, 1)
+    here = framed[1:-1, 1:-1]
+    touches = np.zeros(framed.shape, bool)
+    for other in (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]):
+        touches[1:-1, 1:-1] |= (here > 0) & (other > 0) & (other != here)
+    width = framed.shape[1]
+    paths = []
+    for part in range(1, int(parts.max()) + 1):
+        mask = framed == part
+        wanted = mask & touches
+        path = walk(mask.ravel(), wanted.ravel(), width, int(np.count_nonzero(wanted)))
+        paths.append(np.stack([path // width - 1, path % width - 1], axis=1))
+    return paths

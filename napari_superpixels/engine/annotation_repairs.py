@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.measure import label as connected_components
 
-from napari_superpixels.core.walks import walk_through
+from napari_superpixels.core.walks import border_walks
 from napari_superpixels.engine.annotation_core import splices
 from napari_superpixels.engine.annotation_results import ResultActs
 from napari_superpixels.engine.corrections import (
@@ -79,7 +79,7 @@ class RepairActs(ResultActs):
     def _correct(self, name: str, correction: Correction) -> Entry | None:
         self.end_stroke()
         delta = self._apply(correction)
-        return None if delta is None else self._record(name, [delta], [correction])
+        return None if delta is None else self._record(name, [delta], self._held(correction))
 
     def _assign(self, name: str, correction: Assign) -> Entry | None:
         self.end_stroke()
@@ -96,7 +96,7 @@ class RepairActs(ResultActs):
             got &= True if pixels is None else pixels.reshape(got.shape)
             painted = self._change("classes", box, np.where(got, np.uint8(number), self.classes_plane[box]))
             deltas += [] if painted is None else [painted]
-        return self._record(name, deltas, [correction])
+        return self._record(name, deltas, self._held(correction))
 
     def _apply(self, correction: Correction) -> ArrayDelta | None:
         """Write what a correction demands; None if nothing changes, or it would not hold."""
@@ -106,15 +106,20 @@ class RepairActs(ResultActs):
         return None if patch is None else self._change("labels", patch.box, patch.labels)
 
     def _record(self, name: str, deltas: list[ArrayDelta], additions: Iterable[Correction]) -> Entry:
-        """Commit changes of labels that are written already, and drop the corrections that they broke."""
+        """Commit changes of labels that are written already, and drop the corrections that they broke.
+
+        What is added must hold.
+        """
         boxes = [box for delta in deltas if delta.array == "labels" for box in [self.plane_box(delta.box)] if box]
         kept = [
             correction
             for correction in self.corrections
             if not any(_meets(correction, box) for box in boxes) or holds(correction, self.labels_plane)
         ]
-        kept += [correction for correction in additions if holds(correction, self.labels_plane)]
-        return self._commit(name, deltas, *splices(self.corrections, tuple(kept)))
+        return self._commit(name, deltas, *splices(self.corrections, (*kept, *additions)))
+
+    def _held(self, correction: Correction) -> list[Correction]:
+        return [correction] if holds(correction, self.labels_plane) else []
 
     def _divide(self, name: str, labels: list[int]) -> Entry | None:
         """Make a superpixel of each connected part of one class in some superpixels."""
@@ -138,14 +143,15 @@ class RepairActs(ResultActs):
                 if part != sizes.argmax():
                     new[inner][parts == part] = next_label
                     next_label += 1
-            corrections.append(Split(_borders(parts, (part_box[0].start, part_box[1].start))))
+            offset = (part_box[0].start, part_box[1].start)
+            corrections.append(Split(tuple(pixel_tuple(path + offset) for path in border_walks(parts))))
         delta = self._change("labels", box, new)
         return None if delta is None else self._record(name, [delta], corrections)
 
 
 def pixel_tuple(points: Points) -> tuple[Point, ...]:
     """Return points as plain numbers."""
-    return tuple((int(row), int(column)) for row, column in points)
+    return tuple((row, column) for row, column in np.asarray(points, np.int64).reshape(-1, 2).tolist())
 
 
 def _meets(correction: Correction, box: PlaneBox) -> bool:
@@ -153,16 +159,3 @@ def _meets(correction: Correction, box: PlaneBox) -> bool:
     top, bottom, left, right = correction.bounds
     rows, columns = box
     return top < rows.stop and bottom >= rows.start and left < columns.stop and right >= columns.start
-
-
-def _borders(parts: npt.NDArray[np.integer[Any]], corner: Point) -> tuple[tuple[Point, ...], ...]:
-    """Return for each part a path through its pixels that touch another part."""
-    framed = np.pad(parts, 1)
-    here = framed[1:-1, 1:-1]
-    touches = np.zeros(parts.shape, bool)
-    for other in (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]):
-        touches |= (here > 0) & (other > 0) & (other != here)
-    return tuple(
-        pixel_tuple(walk_through(parts == part, touches & (parts == part)) + corner)
-        for part in range(1, parts.max() + 1)
-    )

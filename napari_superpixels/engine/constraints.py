@@ -88,6 +88,12 @@ class Split(_Constraint):
         return tuple(pixel_path(group, _UNLIMITED) for group in self.groups)
 
     @cached_property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """First and last row, first and last column of its pixels: straight lines leave them as they are."""
+        rows, columns = zip(*(point for group in self.groups for point in group), strict=True)
+        return min(rows), max(rows), min(columns), max(columns)
+
+    @cached_property
     def apart(self) -> npt.NDArray[np.int64]:
         """Pixels of each two groups, as many as the larger group has, so that few of them need lie in the mask."""
         pairs = [np.empty((0, 2, 2), np.int64)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
 
-from napari_superpixels.core.walks import walk_through
+from napari_superpixels.core.walks import border_walks, walk_through
 
 masks = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.booleans())
 
@@ -38,3 +38,9 @@ def test_a_walk_keeps_to_what_is_wanted():
 def test_nothing_to_visit():
     with pytest.raises(ValueError, match="no pixel"):
         walk_through(np.ones((2, 2), bool), np.zeros((2, 2), bool))
+
+
+def test_walks_along_the_borders_of_parts():
+    parts = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [0, 1, 3, 3]])
+    visited = [{tuple(pixel) for pixel in path.tolist()} for path in border_walks(parts)]
+    assert visited == [{(0, 1), (1, 1), (2, 1)}, {(0, 2), (1, 2), (1, 3)}, {(2, 2), (2, 3)}]
