@@ -32,10 +32,11 @@ def test_command_can_be_imported(command) -> None:
     assert callable(getattr(import_module(module), name))
 
 
-def test_menu_opens_the_segment_widget() -> None:
-    [entry] = MANIFEST.contributions.menus["napari/layers/segment"]
-    [widget] = MANIFEST.contributions.widgets
-    assert entry.command == widget.command == "napari-superpixels.segment_widget"
+@pytest.mark.parametrize(("menu", "name"), [("segment", "Segment"), ("annotate", "Correct")])
+def test_menu_opens_the_widget(menu: str, name: str) -> None:
+    [entry] = MANIFEST.contributions.menus[f"napari/layers/{menu}"]
+    [widget] = [widget for widget in MANIFEST.contributions.widgets if widget.display_name == name]
+    assert entry.command == widget.command == f"napari-superpixels.{name.lower()}_widget"
 
 
 @pytest.mark.parametrize("sample", MANIFEST.contributions.sample_data, ids=lambda sample: sample.key)

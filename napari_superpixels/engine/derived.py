@@ -16,11 +16,15 @@ class PictureRequest:
     """Which pictures of a result are wanted."""
 
     result: SolveResult
-    """The superpixels."""
+    """What the superpixels were made of."""
     means: bool = False
     """Whether to fill each superpixel with its mean colour."""
     outlines: bool = False
     """Whether to draw the borders between superpixels."""
+    labels: npt.NDArray[np.int32] | None = None
+    """The superpixels where they have been edited since, an array that nobody writes; None for those of the result."""
+    version: int = 0
+    """What the caller needs to tell whether the superpixels have changed since; it comes back."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +32,9 @@ class Pictures:
     """Pictures of a result; None where not wanted."""
 
     result: SolveResult
-    """The superpixels."""
+    """What the superpixels were made of."""
+    version: int
+    """The request's."""
     means: npt.NDArray[Any] | None
     """Mean colour of each pixel's superpixel: uint8 with 3 channels last, or float32 in [0, 1] for a grey image."""
     outlines: npt.NDArray[np.uint8] | None
@@ -37,19 +43,22 @@ class Pictures:
 
 def make_pictures(request: PictureRequest) -> Pictures:
     """Compute what a request asks for."""
-    result = request.result
-    labels = result.superpixels.labels
     return Pictures(
-        result,
-        _mean_colors(result) if request.means else None,
-        boundary_pixels(labels).view(np.uint8) if request.outlines else None,
+        request.result,
+        request.version,
+        _mean_colors(request) if request.means else None,
+        boundary_pixels(_labels(request)).view(np.uint8) if request.outlines else None,
     )
 
 
-def _mean_colors(result: SolveResult) -> npt.NDArray[Any]:
-    unit = result.network.unit
+def _labels(request: PictureRequest) -> npt.NDArray[np.int32]:
+    return request.result.superpixels.labels if request.labels is None else request.labels
+
+
+def _mean_colors(request: PictureRequest) -> npt.NDArray[Any]:
+    unit = request.result.network.unit
     if unit.kind == "grey":
-        filled: npt.NDArray[Any] = fill_with_means(result.superpixels.labels, unit.pixels[..., :1])[..., 0]
+        filled: npt.NDArray[Any] = fill_with_means(_labels(request), unit.pixels[..., :1])[..., 0]
         return filled
-    filled = fill_with_means(result.superpixels.labels, unit.pixels)
+    filled = fill_with_means(_labels(request), unit.pixels)
     return np.rint(filled * 255).astype(np.uint8)

@@ -93,7 +93,8 @@ class BoxLayers:
         on_top: bool = False,
     ) -> None:
         """Show values of a region as a Labels layer above the image, or first on top of all."""
-        data = region.boxed(values)
+        # Where there are no channels, pixels can be written one by one later.
+        data = region.boxed(values) if region.channel_axis is not None else values.reshape(region.box_shape)
         layer = self.get(kind, region.layer)
         if isinstance(layer, Labels) and layer.ndim == region.layer.ndim:
             replace_data(layer, data, region)
@@ -107,7 +108,7 @@ class BoxLayers:
                 **region.placement(is_full=False),
             )
             self.adopt(kind, region.layer, layer, on_top=on_top)
-        # The data is a read-only view, and napari makes a layer editable again with all new data.
+        # Not by hand; napari makes a layer editable again with all new data.
         layer.editable = False
 
     def adopt(self, kind: str, image: Layer, layer: Layer, *, on_top: bool = False) -> None:

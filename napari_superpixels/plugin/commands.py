@@ -4,6 +4,7 @@ from napari import current_viewer
 
 from napari_superpixels.params import ViewMode
 from napari_superpixels.plugin.dock import SegmentDock
+from napari_superpixels.plugin.opening import open_widget
 
 
 def segment() -> None:
@@ -57,10 +58,6 @@ def _set_view_mode(mode: ViewMode) -> None:
 
 
 def _dock() -> SegmentDock | None:
-    """Return the current viewer's widget, opened if it was not; None without a viewer."""
+    """Return the current viewer's Segment widget, opened if it was not; None without a viewer."""
     viewer = current_viewer()
-    if viewer is None:
-        return None
-    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
-    assert isinstance(widget, SegmentDock)
-    return widget
+    return None if viewer is None else open_widget(viewer, "Segment")

@@ -169,7 +169,7 @@ class SegmentDock(QWidget):
         for n in region.shape:
             n_pixels *= n
         self.panel.form.set_slider_limit("n_segments", max(100, n_pixels // _PIXELS_PER_SEGMENT))
-        self.session.set_input(region.as_input(seeds=seeds))
+        self.session.set_input(region.as_input(seeds=seeds, corrections=self._workspace.corrections_of(region)))
         if note:
             self.panel.add_note(note)
         return region

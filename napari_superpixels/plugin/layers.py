@@ -1,5 +1,6 @@
 """Results as napari layers: written in place while tuning, never over what the user painted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from psygnal import Signal
 
+from napari_superpixels.core.metrics import boundary_pixels
 from napari_superpixels.engine.derived import PictureRequest, Pictures, make_pictures
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.provenance import layer_metadata
@@ -16,10 +18,13 @@ from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
 from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
 from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
 
 Position = tuple[int | None, ...]
+#: Puts the superpixels of a result into a layer that is edited by hand.
+Accept = Callable[[Region, SolveResult], None]
 
 
 @dataclass(eq=False)
@@ -32,12 +37,21 @@ class _Canvas:
     edited: set[Position] = field(default_factory=set)
     is_hidden: bool = False
     """Whether the user had hidden the superpixels when another layer had to show them."""
+    accept: Accept | None = None
+    """Who puts results into the layer while it is edited by hand; None: this module does."""
+    version: int = 0
+    """How often superpixels were edited by hand."""
 
     def would_lose_edits(self, region: Region) -> bool:
         """Say whether writing a region would overwrite what the user painted."""
         if not self.is_full or not region.covers_plane:
             return bool(self.edited)
         return any(_overlap(position, region.position) for position in self.edited)
+
+    def can_take(self, region: Region) -> bool:
+        """Say whether a region is a plane of the layer."""
+        is_plane = self.is_full and region.covers_plane and len(region.axes) == 2
+        return is_plane and self.layer.data.shape == region.full_shape
 
 
 class ResultLayers:
@@ -55,11 +69,14 @@ class ResultLayers:
 
     noted = Signal(str)
     """Something that the user should know."""
+    shown = Signal(Labels)
+    """A layer of superpixels that was made, or written to."""
 
     def __init__(self, viewer: ViewerModel, session: Session, dispatch: Dispatch) -> None:
         self._viewer = viewer
         self._session = session
-        self._canvases: dict[int, _Canvas] = {}
+        # By the image's token, and whether it is beside a layer that is edited by hand and cannot take the result.
+        self._canvases: dict[tuple[int, bool], _Canvas] = {}
         self._pictures = BoxLayers(viewer)
         self._is_writing = False
         self._painter: Scheduler[PictureRequest, Pictures] = Scheduler(
@@ -78,7 +95,9 @@ class ResultLayers:
         viewer.layers.events.removed.connect(self._on_removed)
 
     def close(self) -> None:
-        """Stop watching the viewer; the layers stay."""
+        """Stop watching the session and the viewer; the layers stay."""
+        self._session.solved.disconnect(self.show)
+        self._session.view_changed.disconnect(self._on_view_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._pictures.close()
@@ -89,9 +108,9 @@ class ResultLayers:
         region = current_region(result, self._viewer.layers)
         if region is None:
             return
-        token = layer_token(region.layer)
-        canvas = self._canvases.get(token)
-        if canvas is not None and canvas.would_lose_edits(region):
+        key = self._key(region)
+        canvas = self._canvases.get(key)
+        if canvas is not None and canvas.accept is None and canvas.would_lose_edits(region):
             self._leave(canvas, region)
             canvas = None
         elif canvas is not None and canvas.layer.ndim != len(region.full_shape):
@@ -101,7 +120,8 @@ class ResultLayers:
         self._is_writing = True
         try:
             if canvas is None:
-                self._canvases[token] = self._new_canvas(region, result)
+                canvas = self._canvases[key] = self._new_canvas(region, result.superpixels.labels)
+                canvas.layer.metadata[METADATA_KEY] = layer_metadata(result)
             else:
                 self._rewrite(canvas, region, result)
         finally:
@@ -109,6 +129,69 @@ class ResultLayers:
         if not _needs_ready_lines(region):
             self._pictures.remove("outlines", region.layer)
         self._request_pictures(result)
+        self.shown.emit(canvas.layer)
+
+    def superpixels_of(self, image: Layer) -> Labels | None:
+        """Return the layer of an image's superpixels."""
+        canvas = self._canvases.get((layer_token(image), False))
+        return None if canvas is None else canvas.layer
+
+    def region_of(self, layer: Labels) -> Region | None:
+        """Return what a layer of superpixels shows of its image, None where it is none of these layers."""
+        canvas = self._canvas_of(layer)
+        return None if canvas is None else canvas.region
+
+    def adopt(self, region: Region, labels: npt.NDArray[np.int32]) -> Labels:
+        """Make a layer of superpixels that were not computed here, in the place of the image's own.
+
+        Parameters
+        ----------
+        region : Region
+            A plane of the image at full resolution.
+        labels : ndarray of the plane's shape, int32
+            Superpixels.
+        """
+        key = (layer_token(region.layer), False)
+        canvas = self._canvases.get(key)
+        if canvas is not None:
+            canvas.layer.visible = False
+        canvas = self._canvases[key] = self._new_canvas(region, labels)
+        self._draw_outlines(canvas)
+        canvas.layer.metadata[METADATA_KEY] = {"image": region.layer.name, "view": "superpixels"}
+        self.shown.emit(canvas.layer)
+        return canvas.layer
+
+    def attach(self, layer: Labels, accept: Accept) -> None:
+        """Let somebody else keep a layer: results of its planes are handed over from now on, not written."""
+        canvas = self._canvas_of(layer)
+        if canvas is None:
+            raise ValueError(f"The layer {layer.name!r} holds no superpixels that were made here.")
+        canvas.accept = accept
+        # For results that it cannot take, and for the time when nobody keeps it any more.
+        canvas.edited.add((None,) * layer.ndim)
+
+    def detach(self, layer: Labels) -> None:
+        """Let nobody keep a layer any more; it counts as painted."""
+        canvas = self._canvas_of(layer)
+        if canvas is not None:
+            canvas.accept = None
+
+    def redraw(self, layer: Labels, region: Region, box: PlaneBox | None) -> None:
+        """Bring pictures of a layer's superpixels up to date after somebody edited a plane in a box, or all over it."""
+        canvas = self._canvas_of(layer)
+        if canvas is None or self._is_writing:
+            return
+        canvas.version += 1
+        is_new_plane, canvas.region = region.position != canvas.region.position, region
+        result, lines = self._session.result, self._pictures.get("outlines", region.layer)
+        has_result = result is not None and current_region(result, self._viewer.layers) is region
+        if isinstance(lines, Labels):
+            if box is not None and not is_new_plane and lines.data.flags.writeable:
+                redraw_outlines(lines, region, region.plane_of(layer.data), box)
+            elif not has_result:
+                self._draw_outlines(canvas)
+        if result is not None and has_result and (box is None or self._session.view.view_mode == "mean-color"):
+            self._request_pictures(result)
 
     def toggle(self) -> None:
         """Hide the superpixels, or show them again."""
@@ -132,14 +215,17 @@ class ResultLayers:
         kind = "means" if self._session.view.view_mode == "mean-color" else "outlines"
         return self._pictures.get(kind, canvas.region.layer)
 
-    def _new_canvas(self, region: Region, result: SolveResult) -> _Canvas:
-        data, is_full = _labels_array(region, result.superpixels.labels)
-        layer = Labels(
-            data,
-            name=f"{region.layer.name} superpixels",
-            metadata={METADATA_KEY: layer_metadata(result)},
-            **region.placement(is_full=is_full),
-        )
+    def _key(self, region: Region) -> tuple[int, bool]:
+        token = layer_token(region.layer)
+        canvas = self._canvases.get((token, False))
+        return token, canvas is not None and canvas.accept is not None and not canvas.can_take(region)
+
+    def _canvas_of(self, layer: Labels) -> _Canvas | None:
+        return next((canvas for canvas in self._canvases.values() if canvas.layer is layer), None)
+
+    def _new_canvas(self, region: Region, labels: npt.NDArray[np.int32]) -> _Canvas:
+        data, is_full = _labels_array(region, labels)
+        layer = Labels(data, name=f"{region.layer.name} superpixels", **region.placement(is_full=is_full))
         apply_label_options(layer, self._options(region))
         layer.bind_key("H", lambda _: self.toggle())
         canvas = _Canvas(layer, region, is_full)
@@ -166,6 +252,13 @@ class ResultLayers:
 
     def _write(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
         layer, labels = canvas.layer, result.superpixels.labels
+        if canvas.accept is not None:
+            canvas.region = region
+            canvas.version += 1
+            canvas.accept(region, result)
+            move_to(layer, region.placement(is_full=True))
+            layer.metadata[METADATA_KEY] = layer_metadata(result)
+            return
         if canvas.is_full and layer.data.shape == region.full_shape:
             layer.data[region.index()] = region.with_channels(labels)
         elif not canvas.is_full and layer.data.shape == region.box_shape:
@@ -185,17 +278,33 @@ class ResultLayers:
         mode = self._session.view.view_mode
         region = current_region(result, self._viewer.layers)
         wants_outlines = mode == "boundaries" and region is not None and _needs_ready_lines(region)
-        if mode == "mean-color" or wants_outlines:
-            self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines))
+        if region is None or not (mode == "mean-color" or wants_outlines):
+            return
+        canvas = self._canvases.get(self._key(region))
+        labels, version = None, 0
+        if canvas is not None and canvas.accept is not None:
+            labels, version = region.plane_of(canvas.layer.data).copy(), canvas.version
+        self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines, labels, version))
+
+    def _draw_outlines(self, canvas: _Canvas) -> None:
+        """Draw ready-made outlines at once, where they are needed and no result tells what to draw."""
+        region = canvas.region
+        if _needs_ready_lines(region):
+            outlines = boundary_pixels(region.plane_of(canvas.layer.data)).view(np.uint8)
+            name = f"{region.layer.name} superpixel lines"
+            self._pictures.show_labels("outlines", region, outlines, name, line_colormap())
 
     def _show_pictures(self, pictures: Pictures) -> None:
         region = current_region(pictures.result, self._viewer.layers)
         if region is None:
             return
+        canvas = self._canvases.get(self._key(region))
+        if canvas is not None and canvas.accept is not None and pictures.version != canvas.version:
+            self._request_pictures(pictures.result)
+            return
         mode = self._session.view.view_mode
         if pictures.means is not None and mode == "mean-color":
             self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
-        canvas = self._canvases.get(layer_token(region.layer))
         if canvas is None or mode != "boundaries" or not _needs_ready_lines(canvas.region):
             return
         if pictures.outlines is not None:
@@ -225,7 +334,7 @@ class ResultLayers:
             apply_label_options(canvas.layer, self._options(canvas.region))
 
     def _on_painted(self, canvas: _Canvas) -> None:
-        if self._is_writing:
+        if self._is_writing or canvas.accept is not None:
             return
         layer, dims = canvas.layer, self._viewer.dims
         axes = shown_axes(layer, dims)
@@ -242,7 +351,7 @@ class ResultLayers:
             canvas.edited.add((None,) * canvas.layer.ndim)
 
     def _on_removed(self, event: Any) -> None:
-        self._canvases = {token: canvas for token, canvas in self._canvases.items() if canvas.layer is not event.value}
+        self._canvases = {key: canvas for key, canvas in self._canvases.items() if canvas.layer is not event.value}
 
 
 def _needs_ready_lines(region: Region) -> bool:
@@ -257,23 +366,13 @@ def _overlap(first: Position, second: Position) -> bool:
 
 
 def _labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:
-    """Return an array for a Labels layer, and whether it has the shape of the whole stack.
-
-    A stack is zero, and takes no memory, but for the planes that are written. Channels all see the same labels.
-    """
+    """Return an array for a Labels layer, and whether it has the shape of the whole stack."""
     if region.covers_plane:
-        shape = list(region.full_shape)
-        if region.channel_axis is not None:
-            shape[region.channel_axis] = 1
         try:
-            data = np.zeros(shape, np.int32)
+            full = region.zeros(np.int32)
         except MemoryError:
             pass
         else:
-            strides = list(data.strides)
-            if region.channel_axis is not None:
-                strides[region.channel_axis] = 0
-            full = np.lib.stride_tricks.as_strided(data, region.full_shape, strides)
             full[region.index()] = region.with_channels(labels)
             return full, True
     return region.boxed(labels).copy(), False

@@ -13,6 +13,7 @@ from napari.components import Dims, LayerList
 from napari.layers import Image, Layer
 from napari.utils.transforms import CompositeAffine
 
+from napari_superpixels.engine.corrections import Correction
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.errors import ImageError
@@ -87,7 +88,9 @@ class Region:
         """Return the pixels; computes them where the layer's data is lazy."""
         return np.asarray(self._lazy_pixels())
 
-    def as_input(self, *, seeds: npt.NDArray[np.int64] | None = None) -> ImageInput:
+    def as_input(
+        self, *, seeds: npt.NDArray[np.int64] | None = None, corrections: tuple[Correction, ...] = ()
+    ) -> ImageInput:
         """Return the region as the engine's input."""
         kept = sorted({*self.axes, *(() if self.channel_axis is None else (self.channel_axis,))})
         return ImageInput(
@@ -99,6 +102,7 @@ class Region:
             rgb=self.layer.rgb,
             spacing=self._spacing(),
             seeds=seeds,
+            corrections=corrections,
             name=self.layer.name,
             position=self.position if any(i is not None for i in self.position) else (),
             notes=self._notes(),
@@ -118,6 +122,41 @@ class Region:
         """Give values of the region all the layer's axes; channels repeat them without taking memory."""
         tail = [n_colors] if n_colors else []
         return np.broadcast_to(values.reshape(self._thin_shape() + tail), [*self.box_shape, *tail])
+
+    def plane_of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the region's part of an array of the layer's full shape, as a view; channels hold the same."""
+        return array[self.plane_index()]
+
+    def plane_index(self) -> tuple[int | slice, ...]:
+        """Return :meth:`index` with the first channel in the place of all."""
+        return tuple(0 if axis == self.channel_axis else part for axis, part in enumerate(self.index()))
+
+    def zeros(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an empty array of the layer's full shape, whose channels are one: writing to one writes to all.
+
+        A stack takes no memory but for the planes that are written.
+
+        Raises
+        ------
+        MemoryError
+            If there are too many pixels even so.
+        """
+        shape = list(self.full_shape)
+        if self.channel_axis is not None:
+            shape[self.channel_axis] = 1
+        data = np.zeros(shape, dtype)
+        if self.channel_axis is None:
+            return data
+        strides = list(data.strides)
+        strides[self.channel_axis] = 0
+        return np.lib.stride_tricks.as_strided(data, self.full_shape, strides)
+
+    def shown_channel(self, dims: Dims) -> slice:
+        """Return the channel that a viewer shows, as a slice; all of an array of :meth:`zeros` share memory."""
+        axis = self.channel_axis or 0
+        point = round(float(self.layer.world_to_data(_layer_point(self.layer, dims))[axis]))
+        shown = min(max(point, 0), self.full_shape[axis] - 1)
+        return slice(shown, shown + 1)
 
     def with_channels(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Give values of the region the axis of the channels, of length 1, where there is one."""

@@ -1,14 +1,18 @@
-"""What the widgets of one viewer share: the session and the layers that show its results."""
+"""What the widgets of one viewer share: the session, the layers that show its results, and the annotations."""
 
 from typing import Any
 
 from napari.components import ViewerModel
+from napari.layers import Image
 from superqt.utils import QSignalDebouncer
 
+from napari_superpixels.engine.corrections import Correction
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.preferences import load_preferences, save_preferences
 from napari_superpixels.engine.session import Session
+from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.layers import ResultLayers
+from napari_superpixels.plugin.regions import Region, layer_token
 from napari_superpixels.plugin.warm_up import start_warm_up
 from napari_superpixels.widgets.main_thread import MainThread
 
@@ -28,12 +32,14 @@ class Workspace:
         self.session = Session(params, view, dispatch=self.main_thread.dispatch)
         self.results = ResultLayers(viewer, self.session, self.main_thread.dispatch)
         self.n_users = 0
+        self._annotations: dict[int, AnnotationLayers] = {}
         self._save = QSignalDebouncer(parent=self.main_thread)
         self._save.setTimeout(_SAVE_MS)
         self._save.triggered.connect(self._save_preferences)
         self._links = Links()
         self._links.connect(self.session.params_changed, self._on_changed)
         self._links.connect(self.session.view_changed, self._on_changed)
+        self._links.connect(viewer.layers.events.removed, self._on_removed)
 
     def release(self) -> None:
         """Say that one widget uses it no more; with the last, computing stops. The layers stay."""
@@ -42,11 +48,48 @@ class Workspace:
             return
         del _workspaces[id(self.viewer)]
         self._links.close()
+        for token in list(self._annotations):
+            self._annotations.pop(token).close()
         self.main_thread.close()
         self.session.close()
         self.results.close()
         self._save_preferences()
         self.main_thread.deleteLater()
+
+    def annotate(self, image: Image) -> AnnotationLayers | None:
+        """Return the annotation of an image, made if there is none yet; None if the image has no superpixels.
+
+        Raises
+        ------
+        ImageError
+            If its superpixels cannot be corrected.
+        """
+        token = layer_token(image)
+        superpixels = self.results.superpixels_of(image)
+        layers = self._annotations.get(token)
+        if layers is not None and layers.superpixels is superpixels:
+            return layers
+        if layers is not None:
+            self._annotations.pop(token).close()
+        if superpixels is None:
+            return None
+        layers = self._annotations[token] = AnnotationLayers(self.viewer, self.session, self.results, superpixels)
+        layers.ensure_shown()
+        return layers
+
+    def corrections_of(self, region: Region) -> tuple[Correction, ...]:
+        """Return what the user has corrected in a plane, which its next superpixels are to hold."""
+        layers = self._annotations.get(layer_token(region.layer))
+        if layers is None or not layers.can_take(region):
+            return ()
+        layers.take_plane(region)
+        return layers.annotation.corrections
+
+    def _on_removed(self, event: Any) -> None:
+        layers = self._annotations.get(layer_token(event.value))
+        if layers is not None:
+            del self._annotations[layer_token(event.value)]
+            layers.close()
 
     def _on_changed(self, new: Any, old: Any) -> None:
         self._save.throttle()

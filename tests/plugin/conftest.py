@@ -3,6 +3,7 @@ import threading
 import pytest
 
 import napari_superpixels.plugin.warm_up as warm_up_module
+from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
 
 
@@ -63,3 +64,14 @@ def wait_result(qtbot, dock):
 def solve(dock, wait_result):
     """Return a function that presses Segment and waits for the result."""
     return lambda: wait_result(dock.panel.segment.click)
+
+
+@pytest.fixture
+def corrected(viewer, dock, solve, color_blocks, qtbot):
+    """Return the Correct widget, docked, on an image of 3 rows of 4 blocks, each of which is a superpixel."""
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    solve()
+    yield correct
+    correct.close_session()

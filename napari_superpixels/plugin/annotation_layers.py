@@ -1,0 +1,239 @@
+"""An image's annotation as layers: superpixels and classes, written in place and in parts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from psygnal import Signal
+
+from napari_superpixels.data.class_table import ClassTable
+from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.deltas import ArrayName, Box
+from napari_superpixels.engine.links import Links
+from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.resolve import ImageInput
+from napari_superpixels.engine.session import Session
+from napari_superpixels.errors import ImageError
+from napari_superpixels.params import SegmentParams
+from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.brush import BrushStroke, read_stroke
+from napari_superpixels.plugin.layers import ResultLayers
+from napari_superpixels.plugin.partial import write_box
+from napari_superpixels.plugin.regions import Region, shown_region
+
+_OPACITY = 0.45
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
+
+
+class AnnotationLayers:
+    """The annotation of one image, and the layers that show it.
+
+    The superpixels are a layer of :class:`ResultLayers`, which hands results over while this is open; the classes are a
+    layer of their own, made here or found from an earlier time, and shown by :meth:`ensure_shown`. The user may rename,
+    move and hide both; a layer that was removed comes back when it is needed.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where.
+    session : Session
+        Makes the superpixels.
+    results : ResultLayers
+        Shows them.
+    superpixels : Labels
+        Their layer, of planes at full resolution.
+
+    Raises
+    ------
+    ImageError
+        If the layer cannot be corrected.
+    """
+
+    noted = Signal(str)
+    """Something that the user should know."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, results: ResultLayers, superpixels: Labels) -> None:
+        region = results.region_of(superpixels)
+        if region is None or superpixels.data.shape != region.full_shape:
+            raise ImageError(f"{superpixels.name!r} shows a part of its image, but whole planes are corrected.")
+        self._viewer = viewer
+        self._session = session
+        self._results = results
+        self._writing = 0
+        self.image = region.layer
+        self.region = region
+        self.superpixels = superpixels
+        self.classes = _find_classes(viewer, region) or _new_classes(region)
+        self.annotation = Annotation(superpixels.data, self.classes.data, write=self._write)
+        self.annotation.set_plane(region.plane_index(), self._result_of(region))
+        self._links = Links()
+        self._connect()
+        self._color(self.annotation.table)
+        results.attach(superpixels, self._accept)
+
+    @property
+    def layers(self) -> tuple[Labels, Labels]:
+        """Superpixels and classes."""
+        return self.superpixels, self.classes
+
+    def close(self) -> None:
+        """Stop keeping the layers, which stay."""
+        self.annotation.end_stroke()
+        self._links.close()
+        self._results.detach(self.superpixels)
+        for layer in self.layers:
+            # Writes in place are not in napari's own history, which would undo the rest wrongly: this empties it.
+            layer.editable = False
+            layer.editable = True
+
+    def ensure_shown(self) -> None:
+        """Put layers that the user removed back into the viewer, the classes above the superpixels."""
+        layers = self._viewer.layers
+        selected = set(layers.selection)
+        if self.superpixels not in layers:
+            layers.insert(layers.index(self.image) + 1, self.superpixels)
+        if self.classes not in layers:
+            layers.insert(layers.index(self.superpixels) + 1, self.classes)
+        layers.selection = selected
+
+    def follow_viewer(self) -> None:
+        """Take the plane at hand that the viewer shows.
+
+        Raises
+        ------
+        ImageError
+            If the viewer shows no plane of the image.
+        """
+        region = shown_region(self.image, self._viewer.dims, self.region.channel_axis)
+        if len(region.axes) != 2:
+            raise ImageError("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+        if not self.can_take(region):
+            raise ImageError(f"The image {self.image.name!r} has changed its size since; press Segment.")
+        self.take_plane(region)
+
+    def can_take(self, region: Region) -> bool:
+        """Say whether a region is a plane of these superpixels."""
+        return region.covers_plane and len(region.axes) == 2 and region.full_shape == self.superpixels.data.shape
+
+    def take_plane(self, region: Region) -> None:
+        """Take a plane of the image at hand."""
+        if region.position != self.region.position:
+            self.region = region
+            self.annotation.set_plane(region.plane_index(), self._result_of(region))
+            self._results.redraw(self.superpixels, region, None)
+
+    def to_plane(self, position: npt.ArrayLike) -> tuple[float, float]:
+        """Return the row and column in the plane at hand of a position in the viewer's world."""
+        point = self.classes.world_to_data(position)
+        row, column = (float(point[axis]) for axis in self.region.axes)
+        return row, column
+
+    def _connect(self) -> None:
+        annotation, events = self.annotation, self._links
+        events.connect(annotation.table_changed, self._color)
+        events.connect(annotation.current_class_changed, self._choose)
+        events.connect(annotation.labels_changed, self._redraw)
+        events.connect(annotation.corrections_changed, self._hand_on_corrections)
+        events.connect(annotation.params_changed, self._restore)
+        events.connect(self._session.recalled, self._remember)
+        for name, layer in (("labels", self.superpixels), ("classes", self.classes)):
+            events.connect(layer.events.paint, self._brush_listener(name))
+
+    def _accept(self, region: Region, result: SolveResult) -> None:
+        """Take a result over as the superpixels of its plane."""
+        self.region = region
+        self.annotation.set_plane(region.plane_index())
+        self.annotation.accept(result)
+
+    def _result_of(self, region: Region) -> SolveResult | None:
+        """Return the session's result, if it is of a region."""
+        result = self._session.result
+        return result if result is not None and _is_of(result.inputs, region) else None
+
+    def _hand_on_corrections(self) -> None:
+        """Let the session's next result hold the corrections."""
+        inputs = self._session.inputs
+        if inputs is not None and _is_of(inputs, self.region):
+            self._session.set_corrections(self.annotation.corrections)
+
+    def _restore(self, params: dict[str, Any]) -> None:
+        """Bring the parameters back that the superpixels have after an undo or redo."""
+        self._session.restore(SegmentParams(**params))
+        if self.annotation.result is None and self._session.inputs is not None:
+            self._session.recall()
+
+    def _remember(self, result: SolveResult) -> None:
+        """Keep a result that the superpixels shown come from, for repairs."""
+        if _is_of(result.inputs, self.region):
+            self.annotation.set_result(result)
+
+    def _write(self, name: ArrayName, box: Box, mask: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]) -> None:
+        layer = self.superpixels if name == "labels" else self.classes
+        axis = self.region.channel_axis
+        if axis is not None:
+            # All channels share memory; only the one that is shown is drawn.
+            box = (*box[:axis], self.region.shown_channel(self._viewer.dims), *box[axis + 1 :])
+        self._writing += 1
+        try:
+            write_box(layer, box, mask, values)
+        finally:
+            self._writing -= 1
+
+    def _redraw(self, box: Box) -> None:
+        part = self.annotation.plane_box(box)
+        if part is not None:
+            n_pixels = int(np.prod([side.stop - side.start for side in part]))
+            is_local = 4 * n_pixels < self.annotation.labels_plane.size
+            self._results.redraw(self.superpixels, self.region, part if is_local else None)
+
+    def _color(self, table: ClassTable) -> None:
+        colors: dict[int | None, Any] = {None: _NOWHERE, 0: _NOWHERE}
+        for entry in table:
+            colors[entry.number] = (*(part / 255 for part in entry.color), 1.0)
+        self.classes.colormap = DirectLabelColormap(color_dict=colors)
+        self._choose(self.annotation.current_class)
+
+    def _choose(self, number: int) -> None:
+        """Let napari's own brush paint the current class too."""
+        self.classes.selected_label = number
+
+    def _brush_listener(self, name: str) -> Callable[[Any], None]:
+        def listen(event: Any) -> None:
+            if self._writing:
+                return
+            layer = self.superpixels if name == "labels" else self.classes
+            stroke: BrushStroke = read_stroke(event.value, layer.data)
+            self.annotation.note_brush(name, stroke.indices, stroke.old, stroke.new)
+
+        return listen
+
+
+def _is_of(inputs: ImageInput, region: Region) -> bool:
+    origin = inputs.origin
+    return isinstance(origin, Region) and (origin.layer, origin.position) == (region.layer, region.position)
+
+
+def _find_classes(viewer: ViewerModel, region: Region) -> Labels | None:
+    """Return the layer of classes that an earlier annotation of an image left."""
+    for layer in viewer.layers:
+        made = layer.metadata.get(METADATA_KEY, {})
+        if isinstance(layer, Labels) and made.get("view") == "classes" and made.get("image") == region.layer.name:
+            data = layer.data
+            if isinstance(data, np.ndarray) and (data.shape, data.dtype) == (region.full_shape, np.uint8):
+                return layer
+    return None
+
+
+def _new_classes(region: Region) -> Labels:
+    name = region.layer.name
+    return Labels(
+        region.zeros(np.uint8),
+        name=f"{name} classes",
+        opacity=_OPACITY,
+        metadata={METADATA_KEY: {"image": name, "view": "classes"}},
+        **region.placement(is_full=True),
+    )

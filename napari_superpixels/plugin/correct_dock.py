@@ -1,0 +1,283 @@
+"""The Correct widget of a napari viewer."""
+
+from typing import Any
+
+from napari.layers import Image
+from napari.viewer import Viewer
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_superpixels.engine.hierarchy import Hierarchy
+from napari_superpixels.engine.links import Links
+from napari_superpixels.engine.region_follower import RegionFollower
+from napari_superpixels.errors import ImageError
+from napari_superpixels.plugin.annotation_layers import AnnotationLayers
+from napari_superpixels.plugin.boxes import is_made_here
+from napari_superpixels.plugin.guides import Guides
+from napari_superpixels.plugin.hand import Hand
+from napari_superpixels.plugin.key_bindings import KeyBindings
+from napari_superpixels.plugin.layer_menu import LayerMenu
+from napari_superpixels.plugin.opening import segment_image
+from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.tools import TOOLS, ToolBox
+from napari_superpixels.plugin.workspace import open_workspace
+from napari_superpixels.widgets.wording import wrapped
+
+NO_IMAGE = "Open an image, or try File > Open Sample > Superpixels."
+SEGMENT_FIRST = "This image has no superpixels yet. Press Segment first."
+_MULTISCALE = (
+    "{name!r} has several resolution levels, of which a part is segmented at a time, but superpixels are corrected on "
+    "whole planes: crop what matters into an image of its own."
+)
+
+
+class CorrectDock(QWidget):
+    """Paint and repair the superpixels of an image of the viewer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer; only its public attributes are used.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._workspace = open_workspace(napari_viewer)
+        self._viewer = self._workspace.viewer
+        self.session = self._workspace.session
+        self.layers: AnnotationLayers | None = None
+        self.guides = Guides(self._viewer)
+        self.tools = ToolBox(self._viewer)
+        self.follower = RegionFollower(self._workspace.main_thread.dispatch)
+        self.hierarchy = Hierarchy(self.follower)
+        self.hand: Hand | None = None
+        self._is_closed = False
+        self._was_docked = False
+        self._is_stale = False
+        self._followed: Any = None
+        self._undo_keys = KeyBindings()
+        self._links, self._plane_links = Links(), Links()
+        self._make_widgets()
+        self._connect()
+        self._fill()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work on the superpixels of the chosen image, or say why that cannot be."""
+        if self._is_closed:
+            return
+        layers, reason = self._find()
+        if layers is not self.layers:
+            self._set_layers(layers)
+        if reason:
+            self.tools.choose("")
+        self.content.setEnabled(not reason)
+        self.segment.setVisible(reason == SEGMENT_FIRST)
+        self.message.setText(reason)
+        self.message.setVisible(bool(reason))
+
+    def choose_tool(self, name: str) -> None:
+        """Switch a tool on, or off with an empty name; without superpixels, say what to do."""
+        if self.layers is None or self.message.text():
+            self.say(self.message.text() or SEGMENT_FIRST)
+        else:
+            self.tools.choose(name)
+
+    def say(self, text: str) -> None:
+        """Tell the user something."""
+        self.status.setText(text)
+
+    def undo(self) -> None:
+        """Take the last act back."""
+        if self.layers is not None:
+            self.tools.drop()
+            self.layers.annotation.undo()
+
+    def redo(self) -> None:
+        """Do the act that was taken back again."""
+        if self.layers is not None:
+            self.tools.drop()
+            self.layers.annotation.redo()
+
+    def close_session(self) -> None:
+        """Stop watching the viewer; the layers stay, and so does the history while another widget is open."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._set_layers(None)
+        self._links.close()
+        self.tools.close()
+        self.guides.close()
+        self.follower.close()
+        self._workspace.release()
+
+    def event(self, event: QEvent) -> bool:
+        """Stop when the dock is closed."""
+        # napari takes the widget out of its dock, and forgets it, when the user closes the dock.
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.close_session()
+                self.deleteLater()
+        return super().event(event)
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop when the widget is a window of its own and is closed."""
+        if self.parent() is None:
+            self.close_session()
+        super().closeEvent(event)
+
+    def _make_widgets(self) -> None:
+        self.image_menu = LayerMenu("image", "The image whose superpixels are corrected and painted.")
+        self.message = QLabel()
+        self.message.setObjectName("reason")
+        self.segment = QPushButton("Segment")
+        self.segment.setObjectName("segment")
+        self.status = QLabel()
+        self.status.setObjectName("status")
+        for label in (self.message, self.status):
+            label.setWordWrap(True)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
+        self.content = self._make_buttons()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        for widget in (self.image_menu, self.message, self.segment):
+            layout.addWidget(widget)
+        layout.addWidget(self.content, 1)
+        layout.addWidget(self.status)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def _make_buttons(self) -> QWidget:
+        content = QWidget()
+        grid = QGridLayout(content)
+        grid.setContentsMargins(0, 0, 0, 0)
+        self.buttons: dict[str, QPushButton] = {}
+        for kind in TOOLS:
+            button = QPushButton(f"{kind.title} ({kind.key})")
+            button.setCheckable(True)
+            button.setToolTip(wrapped(kind.help))
+            button.clicked.connect(lambda is_on, name=kind.name: self.choose_tool(name if is_on else ""))
+            self.buttons[kind.name] = button
+        for name, act in (("undo", self.undo), ("redo", self.redo)):
+            self.buttons[name] = QPushButton(name.capitalize())
+            self.buttons[name].clicked.connect(act)
+        for i, (name, button) in enumerate(self.buttons.items()):
+            button.setObjectName(name)
+            grid.addWidget(button, i // 2, i % 2)
+        return content
+
+    def _connect(self) -> None:
+        links, layers, dims = self._links, self._viewer.layers, self._viewer.dims.events
+        for emitter in (layers.events.inserted, layers.events.removed, layers.events.reordered):
+            links.connect(emitter, self._on_layers)
+        links.connect(layers.selection.events.active, self._on_active)
+        for emitter in (dims.point, dims.order, dims.ndisplay):
+            links.connect(emitter, self._on_dims)
+        links.connect(self._workspace.results.shown, self._on_shown)
+        links.connect(self._workspace.results.noted, self.say)
+        links.connect(self.session.input_changed, self._on_input)
+        links.connect(self.tools.noted, self.say)
+        links.connect(self.tools.changed, self._on_tool)
+        self.image_menu.activated.connect(lambda index: self.refresh())
+        self.segment.clicked.connect(lambda: self._segment())
+        self.destroyed.connect(lambda: self.close_session())
+
+    def _find(self) -> tuple[AnnotationLayers | None, str]:
+        """Return the annotation of the chosen image, and why it cannot be worked on, if it cannot."""
+        image = self.image_menu.layer
+        if image is None:
+            return None, NO_IMAGE
+        if image.multiscale:
+            return None, _MULTISCALE.format(name=image.name)
+        try:
+            layers = self._workspace.annotate(image)
+            if layers is None:
+                return None, SEGMENT_FIRST
+            layers.follow_viewer()
+        except ImageError as error:
+            return self.layers if self.layers is not None and self.layers.image is image else None, str(error)
+        if not layers.annotation.labels_plane.any():
+            return layers, SEGMENT_FIRST
+        return layers, ""
+
+    def _set_layers(self, layers: AnnotationLayers | None) -> None:
+        """Work on another annotation, or on none."""
+        self._plane_links.close()
+        self._undo_keys.release()
+        self.tools.set_hand(None, None)
+        self.layers, self.hand = layers, None
+        self.guides.set_region(None if layers is None else layers.region)
+        if layers is None:
+            self.follower.set_plane(None)
+            return
+        annotation, links = layers.annotation, self._plane_links
+        self.hand = Hand(annotation, self.hierarchy, self.guides)
+        self.tools.set_hand(layers, self.hand)
+        self._undo_keys.bind(layers.layers, {"Control-Z": self.undo, "Control-Shift-Z": self.redo})
+        links.connect(layers.noted, self.say)
+        links.connect(annotation.labels_changed, self._on_labels)
+        for signal in (annotation.history_changed, annotation.plane_changed, annotation.restored):
+            links.connect(signal, self._catch_up)
+        self._is_stale = True
+        self._catch_up()
+
+    def _on_labels(self, box: tuple[slice, ...]) -> None:
+        """Let the coarser levels follow an edit; a new segmentation they follow when all of it is there."""
+        assert self.layers is not None
+        annotation = self.layers.annotation
+        part = annotation.plane_box(box)
+        if part is None:
+            return
+        n_pixels = (part[0].stop - part[0].start) * (part[1].stop - part[1].start)
+        if n_pixels == annotation.labels_plane.size:
+            self._is_stale = True
+        else:
+            self.follower.note_labels(part)
+
+    def _catch_up(self, *_: Any) -> None:
+        if self.layers is None:
+            return
+        self.guides.set_region(self.layers.region)
+        if self._is_stale or self._followed != self.layers.annotation.plane:
+            self._is_stale = False
+            annotation = self.layers.annotation
+            self._followed = annotation.plane
+            self.follower.set_plane(annotation.result, annotation.labels_plane)
+
+    def _segment(self) -> None:
+        """Open the Segment widget and let it cut the chosen image."""
+        image = self.image_menu.layer
+        if image is not None:
+            segment_image(self._viewer, image)
+
+    def _on_layers(self, event: Any = None) -> None:
+        self._fill()
+        self.refresh()
+
+    def _fill(self) -> None:
+        images = [x for x in reversed(self._viewer.layers) if isinstance(x, Image) and not is_made_here(x)]
+        self.image_menu.fill(images)
+
+    def _on_active(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Image) and active is not self.image_menu.layer and self.image_menu.choose(active):
+            self.refresh()
+
+    def _on_input(self, inputs: Any) -> None:
+        """Work on the image that another widget segments."""
+        origin = None if inputs is None else inputs.origin
+        if isinstance(origin, Region) and origin.layer is not self.image_menu.layer:
+            if self.image_menu.choose(origin.layer):
+                self.refresh()
+
+    def _on_dims(self, event: Any = None) -> None:
+        self.refresh()
+
+    def _on_shown(self, layer: Any) -> None:
+        self.refresh()
+
+    def _on_tool(self) -> None:
+        for kind in TOOLS:
+            self.buttons[kind.name].setChecked(kind.name == self.tools.active)
+        self.say(self.tools.help)
