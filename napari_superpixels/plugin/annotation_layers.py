@@ -140,12 +140,13 @@ class AnnotationLayers:
         events.connect(annotation.corrections_changed, self._hand_on_corrections)
         events.connect(annotation.params_changed, self._restore)
         events.connect(self._session.recalled, self._remember)
-        for name, layer in (("labels", self.superpixels), ("classes", self.classes)):
-            events.connect(layer.events.paint, self._brush_listener(name))
+        events.connect(self.superpixels.events.paint, self._brush_listener("labels"))
+        events.connect(self.classes.events.paint, self._brush_listener("classes"))
 
     def _accept(self, region: Region, result: SolveResult) -> None:
         """Take a result over as the superpixels of its plane."""
         self.region = region
+        self.ensure_shown()
         self.annotation.set_plane(region.plane_index())
         self.annotation.accept(result)
 
@@ -201,7 +202,7 @@ class AnnotationLayers:
         """Let napari's own brush paint the current class too."""
         self.classes.selected_label = number
 
-    def _brush_listener(self, name: str) -> Callable[[Any], None]:
+    def _brush_listener(self, name: ArrayName) -> Callable[[Any], None]:
         def listen(event: Any) -> None:
             if self._writing:
                 return

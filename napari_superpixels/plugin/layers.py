@@ -351,7 +351,12 @@ class ResultLayers:
             canvas.edited.add((None,) * canvas.layer.ndim)
 
     def _on_removed(self, event: Any) -> None:
-        self._canvases = {key: canvas for key, canvas in self._canvases.items() if canvas.layer is not event.value}
+        # Who keeps a layer brings it back.
+        self._canvases = {
+            key: canvas
+            for key, canvas in self._canvases.items()
+            if canvas.layer is not event.value or canvas.accept is not None
+        }
 
 
 def _needs_ready_lines(region: Region) -> bool:
