@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_superpixels.nets.unet import ConvLayer, UNet
+from napari_superpixels.nets.unet import UNet
 
 Area = tuple[slice, slice]
+#: Pixels of a strip at the finest scale; 32 maps of as many in float32 take 8 MB.
+_STRIP_PIXELS = 65536
 
 
 def run_part(network: UNet, image: Tensor, area: Area, check: Callable[[], None]) -> Tensor:
@@ -38,44 +40,67 @@ def run_part(network: UNet, image: Tensor, area: Area, check: Callable[[], None]
     height, width = image.shape[2:]
     stride, channels = network.config.stride, network.config.out_channels
     x = functional.pad(image, (0, -width % stride, 0, -height % stride), mode="replicate")
-    areas = _areas(network, area, (x.shape[2], x.shape[3]))
-    joined: list[Tensor] = []
+    size = (x.shape[2], x.shape[3])
+    areas = _areas(network, area, size)
+    skips: list[Tensor] = []
     for scale, block in enumerate(network.down):
-        layers = [cast("ConvLayer", layer) for layer in cast("nn.Sequential", block)]
-        if scale == len(areas):
-            x = _run(layers, x, check)
-            break
-        x = layers[-1].conv(_run(layers[:-1], x, check))  # (N, widths[scale], H / 2^scale, W / 2^scale)
-        joined.append(_join(x, areas[scale], network.config.negative_slope))
-        # A rectifier keeps the order of values: it may as well follow the pooling, on a quarter of them.
-        x = layers[-1].activation(functional.max_pool2d(x, 2))
+        x = _run(block, functional.max_pool2d(x, 2) if scale else x, check)  # (N, widths[scale], H / 2^scale, ...)
+        if scale < len(areas):
+            skips.append(x[:, :, *areas[scale]])
     reached = (slice(0, x.shape[2]), slice(0, x.shape[3]))
+    out = torch.empty((x.shape[0], network.config.total_channels, _length(area[0]), _length(area[1])), device=x.device)
+    if not areas:
+        out[:] = network.head(x[:, :, *area])
     for lift, block, here in zip(network.lift, network.up, reversed(areas), strict=True):
         check()
-        source = _inside(_scaled(here), reached)
-        maps = joined.pop()  # (N, 2 widths[scale], rows, columns)
-        lifted = lift(x[:, :, *source])  # (N, widths[scale], rows / 2, columns / 2)
-        n, channels_here, rows, columns = lifted.shape
-        target = maps[:, :channels_here].view(n, channels_here, rows, 2, columns, 2)
-        target.copy_(lifted[:, :, :, None, :, None])
-        x, reached = _run([cast("ConvLayer", layer) for layer in cast("nn.Sequential", block)], maps, check), here
-    out: Tensor = network.head(x[:, :, *_inside(area, reached)])  # (N, total_channels, rows, columns)
+        lifted = lift(x[:, :, *_inside(_scaled(here), reached)])  # (N, widths[scale], rows / 2, columns / 2)
+        if here is areas[0]:
+            _finish(network, lifted, skips.pop(), area, size, check, out)
+        else:
+            x, reached = _run(block, _join(lifted, skips.pop()), check), here
     out[:, :channels] += image[:, :channels, *area]
     return out
 
 
+def _finish(
+    network: UNet,
+    lifted: Tensor,
+    skip: Tensor,
+    area: Area,
+    size: tuple[int, int],
+    check: Callable[[], None],
+    out: Tensor,
+) -> None:
+    """Compute the finest scale on the way up and the head strip by strip, which need little memory."""
+    radius = sum(network.config.block_dilations(0))
+    outer = _grown(area, radius, size)
+    height = max(1, _STRIP_PIXELS // _length(outer[1]))
+    rows, columns = area
+    for top in range(rows.start, rows.stop, height):
+        strip = slice(top, min(top + height, rows.stop)), columns
+        here = _grown(strip, radius, size)
+        part = _inside(here, outer)
+        maps = _run(network.up[-1], _join(lifted[:, :, *_scaled(part)], skip[:, :, *part]), check)
+        out[:, :, *_inside(strip, area)] = network.head(maps[:, :, *_inside(strip, here)])
+
+
 def _areas(network: UNet, area: Area, size: tuple[int, int]) -> list[Area]:
-    """Return what is needed of the maps on the way up at each scale, full size first; begins and ends are even."""
+    """Return what is needed of the maps on the way up at each scale, full size first."""
     areas = []
     for scale in range(len(network.config.widths) - 1):
         radius = sum(network.config.block_dilations(scale))
-        rows, columns = (
-            slice((max(part.start - radius, 0)) // 2 * 2, min(-(-(part.stop + radius) // 2) * 2, length >> scale))
-            for part, length in zip(area, size, strict=True)
-        )
-        areas.append((rows, columns))
-        area = _scaled((rows, columns))
+        areas.append(_grown(area, radius, (size[0] >> scale, size[1] >> scale)))
+        area = _scaled(areas[-1])
     return areas
+
+
+def _grown(area: Area, radius: int, size: tuple[int, int]) -> Area:
+    """Return an area and `radius` pixels around it, as far as there are any; begins and ends are even."""
+    rows, columns = (
+        slice(max(part.start - radius, 0) // 2 * 2, min(-(-(part.stop + radius) // 2) * 2, length))
+        for part, length in zip(area, size, strict=True)
+    )
+    return rows, columns
 
 
 def _scaled(area: Area) -> Area:
@@ -89,17 +114,22 @@ def _inside(area: Area, outer: Area) -> Area:
     return rows, columns
 
 
-def _run(layers: list[ConvLayer], x: Tensor, check: Callable[[], None]) -> Tensor:
-    for layer in layers:
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+def _run(block: nn.Module, x: Tensor, check: Callable[[], None]) -> Tensor:
+    for layer in cast("nn.Sequential", block):
         check()
         x = layer(x)
     return x
 
 
-def _join(x: Tensor, area: Area, slope: float) -> Tensor:
-    """Return maps for twice the channels: later those from the coarser scale, then the rectified area of `x`."""
-    part = x[:, :, *area]
-    shape = (x.shape[0], 2 * x.shape[1], *part.shape[2:])
-    maps = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    torch.ops.aten.leaky_relu.out(part, slope, out=maps[:, x.shape[1] :])
+def _join(lifted: Tensor, skip: Tensor) -> Tensor:
+    """Return maps of the coarser scale, (N, C, h, w), repeated 2x2, and then those of the skip, (N, C, 2 h, 2 w)."""
+    n, channels, rows, columns = lifted.shape
+    shape = (n, 2 * channels, 2 * rows, 2 * columns)
+    maps = torch.empty(shape, dtype=skip.dtype, device=skip.device, memory_format=torch.channels_last)
+    maps[:, :channels].view(n, channels, rows, 2, columns, 2).copy_(lifted[:, :, :, None, :, None])
+    maps[:, channels:] = skip
     return maps
