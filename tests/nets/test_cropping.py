@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from napari_superpixels.nets import cropping
 from napari_superpixels.nets.cropping import run_part
 from napari_superpixels.nets.folding import fold
 from napari_superpixels.nets.unet import CANUNetConfig, UNet, UNetConfig
@@ -15,7 +16,14 @@ AREAS = [(0, 70, 0, 53), (0, 1, 0, 1), (33, 70, 5, 17), (16, 48, 52, 53), (69, 7
     [UNetConfig(widths=(4, 6, 8)), UNetConfig(widths=(5,)), CANUNetConfig(widths=(4, 5), boundary_head=False)],
 )
 @pytest.mark.parametrize("area", AREAS)
-def test_a_part_equals_that_of_the_whole(config: UNetConfig | CANUNetConfig, area: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize("strip_pixels", [1, 400, 10**6])
+def test_a_part_equals_that_of_the_whole(
+    config: UNetConfig | CANUNetConfig,
+    area: tuple[int, int, int, int],
+    strip_pixels: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cropping, "_STRIP_PIXELS", strip_pixels)
     torch.manual_seed(0)
     network = UNet(config)
     with torch.no_grad():
