@@ -65,6 +65,8 @@ def _main() -> None:
     sys.stdout.write(f"{journal.path}\n")
     for number in range(1_000_000):
         act(annotation, number)
+        if number == 0:
+            journal.flush()
         sys.stdout.write(f"{number + 1}\n")
         sys.stdout.flush()
         time.sleep(pause)
