@@ -125,7 +125,8 @@ def regrow(
         target = _moved(part, (-corner[0], -corner[1]))
         after[target][mask] = inside[mask]
         is_open[target] |= mask
-    _separate(after, is_open, max(first_new, int(source_labels.max()) + 1))
+    beside = np.setdiff1d(source_labels[source_labels < first_new], here)
+    _separate(after, is_open, beside, max(first_new, int(source_labels.max()) + 1))
     return LabelPatch(box, after[_moved(box, (-corner[0], -corner[1]))])
 
 
@@ -198,17 +199,18 @@ def _number_largest(labels: Labels, mask: npt.NDArray[np.bool_], number: int, ow
         labels[was_largest], labels[was_number] = number, largest
 
 
-def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], first_new: int) -> None:
+def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], beside: Labels, first_new: int) -> None:
     """Give new numbers to what grew apart from the rest of its label; changes `labels`.
 
-    Pixels outside the opened superpixels hang together, if not in this window then beyond it.
+    Pixels outside the opened superpixels hang together, if not in this window then beyond it; the labels `beside` have
+    such pixels, be they here or not.
     """
     has_grown = np.zeros(int(labels.max()) + 1, bool)
     has_grown[labels[is_open]] = True
     parts, n_parts = connected_components(
         np.where(has_grown[labels], labels, 0), connectivity=1, background=0, return_num=True
     )
-    if n_parts == np.count_nonzero(has_grown):
+    if n_parts == np.count_nonzero(has_grown) and not beside.size:
         return
     number = np.zeros(n_parts + 1, np.int32)
     number[parts] = labels
@@ -220,7 +222,7 @@ def _separate(labels: Labels, is_open: npt.NDArray[np.bool_], first_new: int) ->
     order = np.lexsort((np.arange(n_parts + 1), -sizes, ~is_closed, number))
     goes = np.zeros(n_parts + 1, bool)
     goes[order[1:]] = number[order[1:]] == number[order[:-1]]
-    goes &= ~is_closed & (number > 0)
+    goes = (goes | np.isin(number, beside)) & ~is_closed & (number > 0)
     number[goes] = first_new + np.arange(np.count_nonzero(goes))
     labels[is_open] = number[parts[is_open]]
 

@@ -214,14 +214,15 @@ def reader(labels: Labels, patch: LabelPatch | None = None) -> Reader:
 
 def linked_sets(correction: Correction, read: Reader) -> list[Pixels]:
     """Return the sets of pixels that must lie in one superpixel each, without what lies outside the mask."""
-    found = []
-    for pixels in correction.together:
-        in_mask = read(pixels) != 0
-        if np.all(in_mask):
-            found.append(pixels)
-        elif np.any(in_mask):
-            found += _parts(pixels[in_mask])
-    return found
+    return [part for pixels in correction.together for part in connected_in_mask(pixels, read)]
+
+
+def connected_in_mask(pixels: Pixels, read: Reader) -> list[Pixels]:
+    """Return the 4-connected parts of a set of pixels, itself 4-connected, that the mask leaves."""
+    in_mask = read(pixels) != 0
+    if np.all(in_mask):
+        return [pixels]
+    return _parts(pixels[in_mask]) if np.any(in_mask) else []
 
 
 def is_met(correction: Correction, read: Reader) -> bool:

@@ -15,6 +15,7 @@ from napari_superpixels.engine.constraints import (
     Point,
     RemoveSeed,
     Split,
+    connected_in_mask,
     is_met,
     linked_sets,
     reader,
@@ -102,31 +103,38 @@ class Repair:
         return patch
 
     def _split(self, correction: Split) -> LabelPatch | None:
-        groups = [pixels[self._read(pixels) != 0] for pixels in correction.together]
-        every = np.concatenate(groups)
-        if len(np.unique(every, axis=0)) < sum(len(np.unique(group, axis=0)) for group in groups):
+        groups = [(i, pixels) for i, pixels in enumerate(correction.together) if np.any(self._read(pixels))]
+        distinct = [np.unique(pixels[self._read(pixels) != 0], axis=0) for _, pixels in groups]
+        every = np.concatenate(distinct)
+        if len(np.unique(every, axis=0)) < len(every):
             return None
-        here = [self._read(group) for group in groups]
-        numbers = self._claims(here)
+        # What the mask divides can't be one superpixel.
+        parts = [(i, part) for i, pixels in groups for part in connected_in_mask(pixels, self._read)]
+        here = [self._read(part) for _, part in parts]
+        numbers = self._claims([i for i, _ in parts], here)
         sources, source_labels = [], []
         for label in np.unique(np.concatenate(here)):
             held = {number for number, found in zip(numbers, here, strict=True) if label in found}
             if held == {label}:
                 continue
-            for number, group, found in zip(numbers, groups, here, strict=True):
-                sources.append(group[found == label])
+            for number, (_, part), found in zip(numbers, parts, here, strict=True):
+                sources.append(part[found == label])
                 source_labels.append(np.full(len(sources[-1]), number))
             if label not in numbers:
                 self._add_own_seeds(sources, source_labels, every[self._read(every) == label])
         return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
 
-    def _claims(self, here: list[Labels]) -> list[int]:
-        """Return a number for each group: that of the superpixel that holds most of it, the first to come, or a new."""
+    def _claims(self, groups: list[int], here: list[Labels]) -> list[int]:
+        """Return a number for each part of a group: that of the superpixel that holds most of it, or a new one.
+
+        Of several groups the first claims a superpixel.
+        """
+        claimed: dict[int, int] = {}
         numbers: list[int] = []
-        for found in here:
+        for group, found in zip(groups, here, strict=True):
             values, counts = np.unique(found, return_counts=True)
-            best = int(values[np.argmax(counts)]) if len(values) else 0
-            if not best or best in numbers:
+            best = int(values[np.argmax(counts)])
+            if claimed.setdefault(best, group) != group:
                 best = self._new_label()
             numbers.append(best)
         return numbers

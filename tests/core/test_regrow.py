@@ -104,6 +104,13 @@ def test_parts_that_sources_leave_apart_get_numbers_of_their_own():
     assert after[12, 2] != after[12, 21]
 
 
+def test_a_part_far_from_its_label_gets_a_number_of_its_own():
+    labels = np.repeat(np.arange(1, 9, dtype=np.int32), 3)[None].repeat(EDGE, axis=0)
+    after = grown(None, labels, array((3, 19), (20, 19)), numbers(7, 1))
+    assert after[20, 19] not in (1, 7)
+    assert after[20, 1] == 1
+
+
 def test_the_largest_part_keeps_the_number():
     after = grown(None, halves(), array((1, 1), (12, 6)), numbers(1, 3))
     assert after[12, 6] == 1

@@ -250,6 +250,14 @@ def test_a_split_whose_groups_share_a_pixel_is_impossible(quarters, groups):
     assert lost == (split,)
 
 
+def test_a_scribble_that_the_mask_divides_stays_on_both_sides(quarters):
+    labels = quarters.copy()
+    labels[:, 28:32] = 0
+    after = corrected(Split((path((10, 5), (10, 55)), path((20, 5), (20, 55)))), labels)
+    np.testing.assert_array_equal(after == 0, labels == 0)
+    assert np.unique(after).size == 7
+
+
 def test_a_split_between_neighbouring_pixels(quarters):
     after = corrected(Split((path((5, 5)), path((5, 6)), path((6, 5)))), quarters)
     assert np.unique(after).size == 6
