@@ -65,20 +65,20 @@ class ClassModel(QAbstractTableModel):
         if self._classes:
             self.dataChanged.emit(self.index(0, COUNT), self.index(len(self._classes) - 1, SHARE))
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
+    def rowCount(self, parent: Any = None) -> int:
         """Return the number of classes."""
         return 0 if parent is not None and parent.isValid() else len(self._classes)
 
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
+    def columnCount(self, parent: Any = None) -> int:
         """Return the number of columns."""
         return 0 if parent is not None and parent.isValid() else len(_HEADERS)
 
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+    def flags(self, index: Any) -> Qt.ItemFlag:
         """Let names be edited."""
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == NAME else flags
 
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a view shows."""
         row, column = index.row(), index.column()
         one = self._classes[row]
@@ -88,13 +88,16 @@ class ClassModel(QAbstractTableModel):
             return wrapped(f"{one.name}, class {one.number}\n\n{_TIPS[column]}")
         if column == CHIP:
             key = f"key {row + 1}" if row < _N_KEYS else "no key"
-            values = {Qt.ItemDataRole.BackgroundRole: QColor(*one.color), Qt.ItemDataRole.AccessibleTextRole: key}
+            values: dict[int, Any] = {
+                Qt.ItemDataRole.BackgroundRole: QColor(*one.color),
+                Qt.ItemDataRole.AccessibleTextRole: key,
+            }
             return values.get(role)
         if role == Qt.ItemDataRole.TextAlignmentRole and column in (COUNT, SHARE):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
-    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+    def setData(self, index: Any, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Rename a class."""
         if role != Qt.ItemDataRole.EditRole or index.column() != NAME or self._annotation is None:
             return False

@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from napari_superpixels.widgets.wording import wrapped
 
-_FRAME = 4
+_FRAME = 2
 
 
 class FixedLabel(QLabel):
@@ -23,6 +23,9 @@ class FixedLabel(QLabel):
         super().__init__()
         self._n_lines = n_lines
         self.setObjectName(name)
+        # Without the room that napari leaves around labels.
+        self.setStyleSheet("padding: 0px 4px;")
+        self.setIndent(0)
         self.setWordWrap(n_lines > 1)
         self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QModelIndex, QRectF, QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent, QPainter
+from qtpy.QtGui import QColor, QKeyEvent, QPainter, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -25,7 +25,9 @@ from napari_superpixels.widgets._class_model import CHIP, COUNT, NAME, SHARE, Cl
 from napari_superpixels.widgets.wording import wrapped
 
 _ROW, _N_ROWS, _HEADER = 24, 5, 22
-_WIDTHS = {CHIP: 30, COUNT: 74, SHARE: 58}
+_WIDTHS = {CHIP: 26, COUNT: 76, SHARE: 52}
+# The progress bar of a narrow dock has room for the number alone.
+_LABELED_WIDTH = 120
 _PROGRESS_HELP = "Share of this plane's superpixels, by area, that have a class."
 
 
@@ -73,9 +75,19 @@ class ClassTableView(QWidget):
     def recount(self) -> None:
         """Read counts and progress of the plane at hand anew."""
         self.model.recount()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
         progress = 0.0 if self._annotation is None else self._annotation.progress
         self.progress.setValue(round(1000 * progress))
-        self.progress.setFormat(f"{percent(progress)} annotated" if self._annotation is not None else "")
+        is_wide = self.progress.width() >= _LABELED_WIDTH
+        text = percent(progress) + (" annotated" if is_wide else "")
+        self.progress.setFormat(text if self._annotation is not None else "")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say as much as there is room for."""
+        super().resizeEvent(event)
+        self._show_progress()
 
     @property
     def chosen(self) -> int:
@@ -104,7 +116,7 @@ class ClassTableView(QWidget):
         self._annotation.remove_class(number)
         self.told.emit(f"Removed {name} and took it from its pixels. Undo brings it back.", False)
 
-    def move(self, step: int) -> None:
+    def shift(self, step: int) -> None:
         """Move the chosen class up or down, with its key."""
         number, row = self.chosen, self.table.currentIndex().row() + step
         if self._annotation is not None and number and 0 <= row < self.model.rowCount():
@@ -199,8 +211,8 @@ class ClassTableView(QWidget):
     def _connect(self) -> None:
         self.add_button.clicked.connect(lambda: self.add())
         self.remove_button.clicked.connect(lambda: self.remove())
-        self.up_button.clicked.connect(lambda: self.move(-1))
-        self.down_button.clicked.connect(lambda: self.move(1))
+        self.up_button.clicked.connect(lambda: self.shift(-1))
+        self.down_button.clicked.connect(lambda: self.shift(1))
         self.menu = QMenu(self)
         self._make_menu(self.menu)
         self.more_button.clicked.connect(
@@ -211,7 +223,7 @@ class ClassTableView(QWidget):
         self.table.doubleClicked.connect(self._on_double_click)
         self.table.selectionModel().currentChanged.connect(self._on_current)
         self.table.remove_pressed.connect(self.remove)
-        self.table.move_pressed.connect(self.move)
+        self.table.move_pressed.connect(self.shift)
         self.model.refused.connect(lambda text: self.told.emit(text, True))
         self.model.renaming.connect(self.acting)
 
@@ -262,6 +274,8 @@ class _Table(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
+        # The chosen row is enough; Qt would draw a frame around one of its cells too.
+        self.setStyleSheet("QTableView { outline: 0; }")
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
         self.setWordWrap(False)
@@ -276,11 +290,14 @@ class _Table(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move and remove the chosen row."""
-        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+        steps: dict[int, int] = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
         if event.key() == Qt.Key.Key_Delete:
             self.remove_pressed.emit()
         elif event.modifiers() & Qt.KeyboardModifier.AltModifier and event.key() in steps:
             self.move_pressed.emit(steps[event.key()])
+        elif event.text().isprintable() and event.text():
+            # Letters, digits and Space are for the picture, not for a search among the names.
+            event.ignore()
         else:
             super().keyPressEvent(event)
 
@@ -288,7 +305,7 @@ class _Table(QTableView):
 class _ChipDelegate(QStyledItemDelegate):
     """Draws a class's colour, with its key in it."""
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
         """Draw the colour, and the key so that it can be read on it."""
         color = index.data(Qt.ItemDataRole.BackgroundRole)
         self.initStyleOption(option, index)
@@ -310,6 +327,6 @@ class _ChipDelegate(QStyledItemDelegate):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, index.data(Qt.ItemDataRole.DisplayRole))
         painter.restore()
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: Any) -> QSize:
         """Return the size of a square."""
         return QSize(_ROW, _ROW)

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QCheckBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.hierarchy import Hierarchy
 from napari_superpixels.engine.links import Links
-from napari_superpixels.widgets._buttons import line, text_button
+from napari_superpixels.widgets._buttons import text_button
 from napari_superpixels.widgets._fold import Fold
 from napari_superpixels.widgets._texts import FixedLabel
 from napari_superpixels.widgets.class_table_view import ClassTableView
@@ -97,6 +97,9 @@ class CorrectPanel(QWidget):
         self.folds: dict[str, Fold] = {}
         """Parts that can be folded away, by name."""
         self._lay_out(source, tools)
+        # A click leaves the focus where it is, so that Space and the keys of the tools reach the picture.
+        for button in self.findChildren(QAbstractButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._connect()
         self.set_annotation(None)
         self.set_unavailable("")
@@ -180,8 +183,12 @@ class CorrectPanel(QWidget):
 
     def key_actions(self) -> dict[str, Callable[[], None]]:
         """Return what keys do while a tool is on, besides choosing tools and classes; keys as napari writes them."""
-        buttons = {name: self.findChild((QPushButton, QCheckBox), name) for name in ACTION_KEYS}
-        return {ACTION_KEYS[name]: button.click for name, button in buttons.items()}
+        buttons: tuple[QAbstractButton, ...] = (
+            *(self.doubts.next, self.doubts.previous, self.doubts.check),
+            *(self.suggestions.suggest, self.suggestions.accept, self.suggestions.accept_in_lasso),
+            self.show_superpixels,
+        )
+        return {ACTION_KEYS[button.objectName()]: button.click for button in buttons}
 
     def sizeHint(self) -> QSize:
         """Ask for more than the least width, so that names can be read."""
@@ -204,7 +211,6 @@ class CorrectPanel(QWidget):
             layout.addWidget(part)
         layout.addWidget(self.undo_buttons)
         layout.addWidget(self._controls, 1)
-        layout.addWidget(line())
         layout.addWidget(self.status)
         self.setMinimumWidth(_MIN_WIDTH)
 
@@ -233,7 +239,7 @@ class CorrectPanel(QWidget):
     def _make_controls(self, tools: tuple[ToolInfo, ...]) -> QScrollArea:
         content = QWidget()
         layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 4, 0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self._make_view())
         for name, title, description, part in (
@@ -245,13 +251,22 @@ class CorrectPanel(QWidget):
         ):
             self.folds[name] = Fold(name, title, description, part)
             layout.addWidget(self.folds[name])
-        layout.addStretch(1)
+        layout.addStretch()
+        self.folds["history"].toggled.connect(self._stretch_history)
+        self.folds["history"].set_open(True)
+        self._stretch_history(True)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(content)
         return area
+
+    def _stretch_history(self, is_open: bool) -> None:
+        """Let the list of the history take what is left of the height."""
+        fold = self.folds["history"]
+        layout: Any = fold.parentWidget().layout()
+        layout.setStretchFactor(fold, int(is_open))
 
     def _make_view(self) -> QVBoxLayout:
         self.show_superpixels = QCheckBox("Outlines  (H)")

@@ -79,6 +79,7 @@ class DoubtControls(QWidget):
             return
         n = self._doubt.n_doubtful(annotation.checked_labels())
         self.count.setText(f"{grouped(n)} left")
+        self.count.setToolTip("Doubtful superpixels of this plane that are not marked as checked.")
 
     def showEvent(self, event: object) -> None:
         """Count what nobody saw."""

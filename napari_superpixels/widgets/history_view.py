@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QElapsedTimer, QModelIndex, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QFont, QPalette
-from qtpy.QtWidgets import QHBoxLayout, QListView, QWidget
+from qtpy.QtCore import QAbstractTableModel, QElapsedTimer, QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QFont, QKeyEvent, QPalette, QResizeEvent
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QSizePolicy, QTableView, QWidget
 
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.history import Entry
@@ -13,16 +13,17 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._buttons import LabeledIconButton
 from napari_superpixels.widgets.wording import wrapped
 
-_LIST_HEIGHT = 140
+_ROW = 19
+_LEAST_HEIGHT = 4 * _ROW + 4
 #: A long way through the history is gone in steps of this length, between which the window lives on.
 _STEP_MS = 25
 _UNDONE_ALPHA = 0.5
 
 
-class HistoryModel(QAbstractListModel):
+class HistoryModel(QAbstractTableModel):
     """Row 0 is the beginning, row i the state after entry i."""
 
-    def __init__(self, parent: QListView) -> None:
+    def __init__(self, parent: QTableView) -> None:
         super().__init__(parent)
         self._view = parent
         self._entries: tuple[Entry, ...] = ()
@@ -38,7 +39,7 @@ class HistoryModel(QAbstractListModel):
         """Show other entries; those that are as before stay, and with them what the view has scrolled to."""
         old = self._entries
         n_gone = n_forgotten - self._n_forgotten
-        if n_gone and old[n_gone : n_gone + 1] == entries[:1]:
+        if 0 < n_gone <= len(old) and old[n_gone : n_gone + 1] == entries[:1]:
             self.beginRemoveRows(QModelIndex(), 1, n_gone)
             old = self._entries = old[n_gone:]
             self.endRemoveRows()
@@ -53,13 +54,17 @@ class HistoryModel(QAbstractListModel):
             self.endInsertRows()
         first, last = sorted((self._position, position))
         self._position, self._n_forgotten = position, n_forgotten
-        self.dataChanged.emit(self.index(min(first, len(entries))), self.index(min(last, len(entries))))
+        self.dataChanged.emit(self.index(min(first, len(entries)), 0), self.index(min(last, len(entries)), 0))
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
+    def rowCount(self, parent: Any = None) -> int:
         """Return the number of states."""
         return 0 if parent is not None and parent.isValid() else len(self._entries) + 1
 
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def columnCount(self, parent: Any = None) -> int:
+        """Return 1."""
+        return 0 if parent is not None and parent.isValid() else 1
+
+    def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what the view shows."""
         row = index.row()
         if role == Qt.ItemDataRole.DisplayRole:
@@ -89,8 +94,11 @@ class HistoryModel(QAbstractListModel):
         return f"{entry.name}, {when}{where}\n\nClick to go to the state after it."
 
 
-class HistoryView(QListView):
-    """A list of all that was done to an annotation; a click goes to the state after it."""
+class HistoryView(QTableView):
+    """A list of all that was done to an annotation; a click goes to the state after it.
+
+    It is a table of one column: Qt's lists go through all rows at each change, which takes 20 ms with 5000 of them.
+    """
 
     acting = Signal()
     """Emitted before the user goes elsewhere: what is half done should be dropped."""
@@ -100,8 +108,19 @@ class HistoryView(QListView):
         self.setObjectName("history_list")
         self.setAccessibleName("History")
         self.setToolTip(wrapped("All that was done, the latest last. Click, or press Enter, to go to that state."))
-        self.setUniformItemSizes(True)
-        self.setFixedHeight(_LIST_HEIGHT)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setStyleSheet("QTableView { outline: 0; }")
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setMinimumSectionSize(_ROW)
+        self.verticalHeader().setDefaultSectionSize(_ROW)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.horizontalHeader().hide()
+        self.horizontalHeader().setStretchLastSection(True)
+        self.setMinimumHeight(_LEAST_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self._annotation: Annotation | None = None
@@ -115,6 +134,22 @@ class HistoryView(QListView):
         self.setModel(self._model)
         self.clicked.connect(self._on_chosen)
         self.activated.connect(self._on_chosen)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the least height; the rest is what others leave."""
+        return QSize(super().sizeHint().width(), _LEAST_HEIGHT)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave letters, digits and Space to the picture, instead of a search among the names."""
+        if event.text().isprintable() and event.text():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the present state in view."""
+        super().resizeEvent(event)
+        self.scrollTo(self.currentIndex())
 
     def set_annotation(self, annotation: Annotation | None) -> None:
         """Show another annotation, or none."""
@@ -174,7 +209,7 @@ class HistoryView(QListView):
         else:
             history = self._annotation.history
             self._model.show_history(history.entries, history.position, history.n_forgotten)
-        current = self._model.index(self._model.position)
+        current = self._model.index(self._model.position, 0)
         self.setCurrentIndex(current)
         self.scrollTo(current)
 

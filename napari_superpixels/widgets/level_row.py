@@ -75,7 +75,9 @@ class LevelRow(Row):
         self.slider.setEnabled(is_ready)
         self.slider.setToolTip(wrapped(_HELP if is_ready else f"{_NOT_READY}\n\n{_HELP}"))
         n = self._hierarchy.n_regions(self.value()) if self._hierarchy is not None and is_ready else 0
-        self.count.setText(f"{grouped(n)} region{'' if n == 1 else 's'}" if n else "")
+        self.count.setText(
+            f"{grouped(n)} region{'' if n == 1 else 's'}" if n else "examining…" if self._hierarchy else ""
+        )
 
 
 def grouped(n: int) -> str:

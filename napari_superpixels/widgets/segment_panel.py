@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
     QScrollArea,
     QSizePolicy,
     QStyle,
@@ -22,6 +21,7 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
+from napari_superpixels.widgets._buttons import line, text_button
 from napari_superpixels.widgets._rows import ChoiceRow
 from napari_superpixels.widgets.param_form import ParamForm
 from napari_superpixels.widgets.quality_panel import QualityPanel
@@ -131,11 +131,11 @@ class SegmentPanel(QWidget):
         layout.setContentsMargins(0, 0, 4, 0)
         layout.setSpacing(6)
         layout.addWidget(source)
-        layout.addWidget(_line())
+        layout.addWidget(line())
         layout.addWidget(self.form)
-        layout.addWidget(_line())
+        layout.addWidget(line())
         layout.addLayout(self._make_view())
-        layout.addWidget(_line())
+        layout.addWidget(line())
         layout.addWidget(quality)
         layout.addStretch(1)
         area = QScrollArea()
@@ -179,9 +179,9 @@ class SegmentPanel(QWidget):
         self.live = QCheckBox(field.title or "")
         self.live.setObjectName("live")
         self.live.setToolTip(wrapped(field.description or ""))
-        self.reset = _button("reset", "Reset", "Go back to the default parameters; the model and the device stay.")
-        self.segment = _button("segment", "Segment", "Cut the chosen image into superpixels.")
-        self.cancel = _button("cancel", "Cancel", "Stop the computation; the superpixels shown stay as they are.")
+        self.reset = text_button("reset", "Reset", "Go back to the default parameters; the model and the device stay.")
+        self.segment = text_button("segment", "Segment", "Cut the chosen image into superpixels.")
+        self.cancel = text_button("cancel", "Cancel", "Stop the computation; the superpixels shown stay as they are.")
         self.progress = QProgressBar()
         self.progress.setObjectName("progress")
         self.progress.setRange(0, 1000)
@@ -270,18 +270,3 @@ class SegmentPanel(QWidget):
     def _say(self, text: str, *, is_error: bool = False) -> None:
         self.warning.setVisible(is_error)
         self.status.setText(text)
-
-
-def _button(name: str, text: str, description: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(wrapped(description))
-    button.setAutoDefault(False)
-    return button
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFrameShadow(QFrame.Shadow.Sunken)
-    return line

@@ -1,9 +1,8 @@
 """A card that says what mouse and keys do while a tool is on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_superpixels.widgets.tool_buttons import ToolInfo
 
@@ -18,23 +17,24 @@ ACTION_KEYS = {
     "show_superpixels": "H",
 }
 _MOUSE = (
-    ("Click, drag", "use the tool on what the outline shows"),
+    ("Click, drag", "use the tool"),
     ("Shift+drag", "erase"),
     ("Ctrl+drag", "merge"),
-    ("Shift+wheel", "take larger or smaller regions"),
-    ("Space+drag, wheel", "move and zoom the picture"),
+    ("Shift+wheel", "larger, smaller regions"),
+    ("Wheel", "zoom"),
+    ("Space+drag", "move the picture"),
 )
 _ACTIONS = (
     ("1 – 9", "choose the class"),
-    ("N, Shift+N", "next and previous doubtful superpixel"),
+    ("N, Shift+N", "next, previous doubtful"),
     ("K", "mark it as checked"),
     ("U", "suggest classes"),
-    ("T", "take the suggestions above the confidence"),
-    ("I", "take suggestions inside a lasso"),
-    ("H", "show or hide the superpixels' outlines"),
+    ("T", "take what is suggested"),
+    ("I", "take it inside a lasso"),
+    ("H", "show, hide outlines"),
     ("Ctrl+Z", "undo"),
     ("Ctrl+Shift+Z", "redo"),
-    ("Esc", "drop what is half done, then the tool"),
+    ("Esc", "drop the stroke, then the tool"),
 )
 
 
@@ -49,22 +49,36 @@ class ShortcutCard(QWidget):
 
     def __init__(self, tools: Iterable[ToolInfo]) -> None:
         super().__init__()
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(4, 0, 0, 4)
-        self._grid.setHorizontalSpacing(8)
-        self._grid.setVerticalSpacing(2)
-        self._grid.setColumnStretch(1, 1)
-        self._add_part("Mouse, while a tool is on", _MOUSE)
-        self._add_part("Keys, while a tool is on", _ACTIONS)
-        self._add_part("Tools", ((tool.key, tool.title) for tool in tools))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(6)
+        layout.addLayout(_part("Mouse, while a tool is on", _MOUSE))
+        layout.addLayout(_part("Keys, while a tool is on", _ACTIONS))
+        layout.addLayout(_part("Keys of the tools", [(tool.key, tool.title) for tool in tools], n_columns=2))
 
-    def _add_part(self, title: str, rows: Iterable[tuple[str, str]]) -> None:
-        heading = QLabel(f"<b>{title}</b>")
-        self._grid.addWidget(heading, self._grid.rowCount(), 0, 1, 2)
-        for keys, meaning in rows:
-            at = self._grid.rowCount()
-            self._grid.addWidget(QLabel(keys), at, 0, Qt.AlignmentFlag.AlignTop)
-            text = QLabel(meaning)
-            text.setWordWrap(True)
-            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
-            self._grid.addWidget(text, at, 1)
+
+def _part(title: str, rows: Sequence[tuple[str, str]], n_columns: int = 1) -> QGridLayout:
+    """Return a heading, and below it keys and meanings in columns."""
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(4)
+    grid.setVerticalSpacing(2)
+    heading = _label(title)
+    font = heading.font()
+    font.setBold(True)
+    heading.setFont(font)
+    grid.addWidget(heading, 0, 0, 1, 2 * n_columns)
+    n_rows = -(-len(rows) // n_columns)
+    for i, (keys, meaning) in enumerate(rows):
+        row, column = 1 + i % n_rows, 2 * (i // n_rows)
+        grid.addWidget(_label(keys), row, column)
+        text = _label(meaning)
+        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        grid.addWidget(text, row, column + 1)
+        grid.setColumnStretch(column + 1, 1)
+    return grid
+
+
+def _label(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setStyleSheet("padding: 0px 4px;")
+    return label
