@@ -34,7 +34,8 @@ class RepairActs(ResultActs):
     """Repairs of the plane at hand.
 
     All points are (row, column) in pixels of the plane. Each act returns its entry, or None if there was nothing to do:
-    the superpixels are so already, or what is asked is impossible. Earlier corrections that an act breaks are dropped
+    the superpixels are so already, or what is asked is impossible. Where a cut follows a border that is there
+    already, the act is that the border stays whatever happens to the superpixels. Earlier corrections that an act breaks are dropped
     with it, and come back when it is undone.
     """
 
@@ -79,7 +80,11 @@ class RepairActs(ResultActs):
     def _correct(self, name: str, correction: Correction) -> Entry | None:
         self.end_stroke()
         delta = self._apply(correction)
-        return None if delta is None else self._record(name, [delta], self._held(correction))
+        if delta is not None:
+            return self._record(name, [delta], self._held(correction))
+        # A border that is there already is to stay in other segmentations too.
+        is_wish = isinstance(correction, Cut) and correction not in self.corrections
+        return self._record(name, [], [correction]) if is_wish and self._held(correction) else None
 
     def _assign(self, name: str, correction: Assign) -> Entry | None:
         self.end_stroke()

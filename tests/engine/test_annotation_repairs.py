@@ -97,6 +97,16 @@ def test_nothing_outside_the_mask():
     assert subject.add_seed((2, 2)) is None
 
 
+def test_cut_along_a_border_keeps_it(subject):
+    upwards = path((7, 7), (0, 7))
+    entry = subject.cut(upwards)
+    assert entry is not None and not entry.deltas
+    assert np.array_equal(subject.labels, LABELS)
+    assert isinstance(subject.corrections[0], Cut)
+    assert subject.cut(upwards) is None
+    assert_undone_and_redone(subject)
+
+
 def test_what_is_so_already_is_no_entry(subject):
     with assert_not_emitted(subject.history_changed):
         assert subject.merge(path((1, 1), (5, 5))) is None
