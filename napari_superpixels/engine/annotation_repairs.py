@@ -35,8 +35,8 @@ class RepairActs(ResultActs):
 
     All points are (row, column) in pixels of the plane. Each act returns its entry, or None if there was nothing to do:
     the superpixels are so already, or what is asked is impossible. Where a cut follows a border that is there
-    already, the act is that the border stays whatever happens to the superpixels. Earlier corrections that an act breaks are dropped
-    with it, and come back when it is undone.
+    already, the act is that the border stays whatever happens to the superpixels. Earlier corrections that an act
+    breaks are dropped with it, and come back when it is undone.
     """
 
     def merge(self, path: Points) -> Entry | None:

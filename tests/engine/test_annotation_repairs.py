@@ -100,7 +100,7 @@ def test_nothing_outside_the_mask():
 def test_cut_along_a_border_keeps_it(subject):
     upwards = path((7, 7), (0, 7))
     entry = subject.cut(upwards)
-    assert entry is not None and not entry.deltas
+    assert entry.deltas == ()
     assert np.array_equal(subject.labels, LABELS)
     assert isinstance(subject.corrections[0], Cut)
     assert subject.cut(upwards) is None
