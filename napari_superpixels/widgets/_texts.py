@@ -39,6 +39,10 @@ class FixedLabel(QLabel):
         """Return the height of the lines."""
         return QSize(super().sizeHint().width(), self._n_lines * self.fontMetrics().lineSpacing() + _FRAME)
 
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the lines, however many of them the text takes."""
+        return self.sizeHint().height()
+
     def minimumSizeHint(self) -> QSize:
         """Return the height of the lines."""
         return QSize(0, self.sizeHint().height())

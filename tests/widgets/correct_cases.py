@@ -25,9 +25,12 @@ TOOLS = tuple(
 )
 
 
-def make_annotation(n_planes: int = 0) -> Annotation:
+def make_annotation(n_planes: int = 0, shape: tuple[int, ...] = ()) -> Annotation:
+    """Return an annotation of 16 square superpixels, in each plane if there are several, or of none of a shape."""
     rows, columns = np.indices((40, 40)) // 10
     labels = (4 * rows + columns + 1).astype(np.int32)
+    if shape:
+        labels = np.zeros(shape, np.int32)
     if n_planes:
         labels = np.repeat(labels[None], n_planes, axis=0)
     annotation = Annotation(labels, np.zeros(labels.shape, np.uint8))

@@ -1,6 +1,7 @@
 from unittest.mock import Mock
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QPushButton, QScrollArea, QWidget
 
 from napari_superpixels.widgets.correct_panel import CorrectPanel
@@ -85,3 +86,118 @@ def test_fits_a_dock_without_scrolling_and_scrolls_in_a_low_one(panel, qtbot) ->
     assert area.widget().minimumSizeHint().width() <= area.viewport().width()
     for name in ("paint", "classes", "undo", "redo"):
         assert panel.findChild(QWidget, name).isVisible()
+
+
+def test_nothing_moves_when_texts_and_tools_change(panel, qtbot) -> None:
+    parts = (panel.tools, panel.help, panel.classes, panel.undo_buttons, panel.status)
+
+    def places() -> list:
+        qtbot.wait(10)
+        return [part.geometry() for part in parts]
+
+    before = places()
+    panel.set_tool("paint")
+    panel.show_error("A long reason. " * 20)
+    panel.classes.add()
+    assert places() == before
+    assert panel.status.text().startswith("⚠ A long reason.")
+    panel.say("")
+    assert places() == before
+
+
+def test_clicks_leave_the_focus_where_it_is(panel) -> None:
+    for button in panel.findChildren(QAbstractButton):
+        assert not button.focusPolicy() & Qt.FocusPolicy.ClickFocus
+
+
+def test_keys_press_buttons(panel) -> None:
+    actions = panel.key_actions()
+    assert list(actions) == ["N", "Shift-N", "K", "U", "T", "I", "H"]
+    shown = Mock()
+    panel.superpixels_toggled.connect(shown)
+    actions["H"]()
+    shown.assert_called_once_with(False)
+    panel.set_superpixels_shown(True)
+    shown.assert_called_once_with(False)
+
+
+def test_acts_are_announced_before_they_happen(panel, annotation) -> None:
+    annotation.paint([1])
+    positions = []
+    panel.acting.connect(lambda: positions.append(annotation.history.position))
+    panel.undo_buttons.undo.click()
+    panel.history.go_to(1)
+    panel.classes.add_button.click()
+    assert positions == [1, 0, 1]
+
+
+def test_mixed_superpixels_are_split(panel, annotation) -> None:
+    values = annotation.classes_plane.copy()
+    values[:, 15:] = 1
+    annotation.replace_classes(values)
+    panel.doubts.recount()
+    panel.doubts.split_mixed.click()
+    assert len(annotation.index.mixed()) == 0
+    assert annotation.history.last.name == "Split all mixed"
+    assert "divided" in panel.status.text()
+
+
+def test_earlier_work_is_offered(panel) -> None:
+    assert not panel.findChild(QWidget, "restore_offer").isVisible()
+    panel.offer_restore("There is earlier work: 48 acts.")
+    asked = Mock()
+    panel.restore_requested.connect(lambda: asked("restore"))
+    panel.discard_requested.connect(lambda: asked("discard"))
+    for name in ("restore", "discard"):
+        panel.findChild(QPushButton, name).click()
+    assert [call.args for call in asked.call_args_list] == [("restore",), ("discard",)]
+    panel.offer_restore("")
+    assert not panel.findChild(QWidget, "restore_offer").isVisible()
+
+
+def test_planes_are_copied_in_stacks_alone(panel) -> None:
+    assert not panel.copy_plane.isVisible()
+    stack = make_annotation(n_planes=3)
+    panel.set_annotation(stack)
+    assert panel.copy_plane.isVisible()
+    stack.paint([1, 2])
+    panel.classes.recount()
+    assert panel.classes.progress.value() == 125
+    asked = Mock()
+    panel.copy_plane_requested.connect(asked)
+    panel.copy_plane.click()
+    asked.assert_called_once_with()
+
+
+def test_counts_are_those_of_the_plane_at_hand(panel, qtbot) -> None:
+    stack = make_annotation(n_planes=2)
+    panel.set_annotation(stack)
+    stack.paint([1, 2])
+    stack.set_plane((1, slice(None), slice(None)))
+    qtbot.waitUntil(lambda: panel.classes.progress.value() == 0)
+    stack.set_plane((0, slice(None), slice(None)))
+    qtbot.waitUntil(lambda: panel.classes.progress.value() == 125)
+
+
+def test_tab_order_follows_the_layout(panel) -> None:
+    wanted = [
+        "look",
+        "classes",
+        "add_class",
+        "undo",
+        "level",
+        "show_superpixels",
+        "history",
+        "history_list",
+        "doubtful",
+    ]
+    panel.undo_buttons.undo.setEnabled(True)
+    panel.level.slider.setEnabled(True)
+    order, widget = [], panel.tools.look
+    for _ in range(400):
+        if widget.isVisible() and panel.isAncestorOf(widget) and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            order.append(widget.objectName())
+        widget = widget.nextInFocusChain()
+        if widget is panel.tools.look:
+            break
+    assert [name for name in order if name in wanted] == wanted
