@@ -35,6 +35,8 @@ class ClassModel(QAbstractTableModel):
         self._counts: dict[int, int] = {}
         self._shares: dict[int, float] = {}
         self._links = Links()
+        self.is_changing = False
+        """Whether another table is being taken over, while Qt moves the view's current row on its own."""
 
     def set_annotation(self, annotation: Annotation | None) -> None:
         """Show another annotation, or none."""
@@ -147,6 +149,7 @@ class ClassModel(QAbstractTableModel):
 
     def _on_table(self, table: Any) -> None:
         """Show another table; rows that stay are not lost to the view's selection and scroll bar."""
+        self.is_changing = True
         old, new = len(self._classes), len(table)
         if new > old:
             self.beginInsertRows(QModelIndex(), old, new - 1)
@@ -158,6 +161,7 @@ class ClassModel(QAbstractTableModel):
             self.endInsertRows()
         elif new < old:
             self.endRemoveRows()
+        self.is_changing = False
         if self._classes:
             self.dataChanged.emit(self.index(0, 0), self.index(new - 1, SHARE))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, QRectF, QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QPainter, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -232,6 +232,8 @@ class ClassTableView(QWidget):
             self.recolor()
 
     def _on_current(self, new: QModelIndex, old: QModelIndex) -> None:
+        if self.model.is_changing:
+            return
         number = self.model.number_at(new.row())
         if self._annotation is not None and number in self._annotation.table:
             self._annotation.current_class = number
@@ -243,11 +245,9 @@ class ClassTableView(QWidget):
     def _show_current(self, number: int | None = None) -> None:
         row = -1 if self._annotation is None else self.model.row_of(self._annotation.current_class)
         index = self.model.index(row, NAME)
-        # The key column is not the current one, so that F2 renames.
-        with QSignalBlocker(self.table.selectionModel()):
-            flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-            self.table.selectionModel().setCurrentIndex(index, flags)
-        self.table.viewport().update()
+        # The name's cell is the current one, so that F2 renames.
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self.table.selectionModel().setCurrentIndex(index, flags)
         if row >= 0:
             self.table.scrollTo(index)
         self._show_enabled()

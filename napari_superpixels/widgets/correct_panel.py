@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
@@ -238,7 +238,7 @@ class CorrectPanel(QWidget):
 
     def _make_controls(self, tools: tuple[ToolInfo, ...]) -> QScrollArea:
         content = QWidget()
-        layout = QVBoxLayout(content)
+        layout = self._column = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self._make_view())
@@ -264,9 +264,7 @@ class CorrectPanel(QWidget):
 
     def _stretch_history(self, is_open: bool) -> None:
         """Let the list of the history take what is left of the height."""
-        fold = self.folds["history"]
-        layout: Any = fold.parentWidget().layout()
-        layout.setStretchFactor(fold, int(is_open))
+        self._column.setStretchFactor(self.folds["history"], int(is_open))
 
     def _make_view(self) -> QVBoxLayout:
         self.show_superpixels = QCheckBox("Outlines  (H)")

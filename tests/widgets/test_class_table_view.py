@@ -82,6 +82,21 @@ def test_choice_stays_with_its_class_when_the_table_changes(view, annotation) ->
     assert view.chosen == 2
 
 
+def test_current_class_stays_when_its_row_moves_up(view, annotation) -> None:
+    changed = Mock()
+    annotation.current_class_changed.connect(changed)
+    annotation.remove_class(1)
+    assert annotation.current_class == view.chosen == 3
+    changed.assert_not_called()
+    annotation.remove_class(3)
+    assert annotation.current_class == view.chosen == 2
+    annotation.remove_class(2)
+    assert annotation.current_class == view.chosen == 0
+    assert not view.remove_button.isEnabled()
+    annotation.go_to(0)
+    assert view.chosen == annotation.current_class
+
+
 def test_added_class_can_be_named_at_once(view, annotation, qtbot) -> None:
     acting = Mock()
     view.acting.connect(acting)
