@@ -102,6 +102,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--network", "resnet"], 2, "'resnet' is none of can, unet"),
         (["--bsds", "bsds", "--recipe", "gone.json"], 2, "gone.json cannot be read"),
         (["--bsds", "bsds", "--recipe", "gone.safetensors"], 2, "No model is called 'gone.safetensors'"),
+        (["--bsds", "bsds", "--recipe", "natural"], 2, "the model natural does not tell how it was trained"),
         (["--bsds", "bsds", "--recipe", "list.json"], 2, "list.json holds a JSON list"),
         (["--bsds", "bsds", "--precision", "int8"], 1, "precision must be one of auto, float32, bfloat16"),
         (["--bsds", "bsds", "--validation-names", "x*"], 2, "'x*' matches no name of the 1 images; such as 'train'"),

@@ -207,6 +207,8 @@ def _read_recipe(name: str | None) -> dict[str, Any]:
         recipe = read_header(find_model(name)).card.recipe
     except SuperpixelsError as error:
         raise typer.BadParameter(str(error), param_hint="--recipe") from None
+    if "train" not in recipe:
+        raise typer.BadParameter(f"the model {name} does not tell how it was trained.", param_hint="--recipe")
     return {part: recipe[part] for part in ("train", "targets", "validation") if part in recipe}
 
 

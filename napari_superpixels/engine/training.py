@@ -20,6 +20,7 @@ from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.targets import load_samples
 from napari_superpixels.engine.validation import choose_items
 from napari_superpixels.errors import TrainingError
+from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.crops import CropDataModule
 from napari_superpixels.nets.devices import choose_device
@@ -161,9 +162,8 @@ def train_network(
         config, state = config or RunConfig(), None
         if start is not None:
             config = config.model_copy(update={"network": start.config, "start": start.sha256})
-        if source.kind == "bsds" and not config.card.training_data:
-            card = config.card.model_copy(update={"training_data": BSDS_TERMS})
-            config = config.model_copy(update={"card": card})
+        card = config.card.model_copy(update={"training_data": _training_data(config.card, source, start)})
+        config = config.model_copy(update={"card": card})
         split = _split(source, validation, config.train.seed)
         if is_first_process():
             run.create(config, split)
@@ -184,6 +184,14 @@ def train_network(
     if module.step < config.train.steps:
         _fit(module, CropDataModule(samples, config.train, compute.workers), keeper, compute)
     return RunResult(module.step, "patience" if keeper.out_of_patience else "complete", run.best)
+
+
+def _training_data(card: ModelCard, source: DataSource, start: Model | None) -> str:
+    """Return what a model learns from: the terms of what it started from go on with it."""
+    own = card.training_data or (BSDS_TERMS if source.kind == "bsds" else "")
+    if start is None or start.card.training_data in ("", own):
+        return own
+    return f"{own} Started from {start.name!r}, which learnt from: {start.card.training_data}".strip()
 
 
 def _split(source: DataSource, validation: DataSource | float, seed: int) -> Split:

@@ -55,13 +55,13 @@ def test_all_parameters_that_are_read_are_offered() -> None:
 
 
 def test_shipped_model_is_listed() -> None:
-    assert [model.name for model in installed_models()] == ["natural"]
+    assert [model.name for model in installed_models()] == ["natural", "nuclei"]
 
 
 def test_damaged_model_is_not_listed(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("NAPARI_SUPERPIXELS_MODELS", str(tmp_path))
     (tmp_path / "damaged.safetensors").write_bytes(b"nothing")
-    assert [model.name for model in installed_models()] == ["natural"]
+    assert [model.name for model in installed_models()] == ["natural", "nuclei"]
     with pytest.raises(CheckpointError, match="damaged"):
         check_model_file(str(tmp_path / "damaged.safetensors"))
 

@@ -121,13 +121,15 @@ def test_bsds_has_terms_and_a_split_of_its_own(bsds: Path, tmp_path: Path) -> No
 
 
 def test_training_goes_on_from_a_model(source: DataSource, tmp_path: Path) -> None:
-    train_network(tmp_path / "first", source, _changed(steps=1), validation=0)
+    mine = _changed(steps=1).model_copy(update={"card": ModelCard(training_data="Mine, not for sale.")})
+    train_network(tmp_path / "first", source, mine, validation=0)
     start = load_model(tmp_path / "first" / "last.safetensors")
     before = start.network.head.weight.clone()
     config = _changed(steps=1, learning_rate=1e-6, warmup_steps=0).model_copy(update={"network": PRESETS["unet"]})
     train_network(tmp_path / "second", source, config, validation=0, start=start)
     model = load_model(tmp_path / "second" / "last.safetensors")
     assert model.card.recipe["start"] == start.sha256
+    assert model.card.training_data == "Started from 'last', which learnt from: Mine, not for sale."
     assert model.config == start.config
     assert 0 < (model.network.head.weight - before).abs().max() < 1e-5
     assert torch.equal(start.network.head.weight, before)

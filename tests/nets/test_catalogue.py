@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from napari_superpixels.assets import resource_path
 from napari_superpixels.errors import CheckpointError, ModelNotFoundError
 from napari_superpixels.nets.catalogue import (
     HEADER_KEY,
@@ -38,11 +39,14 @@ def _header(**changes: object) -> dict[str, object]:
     return {"format": 1, "architecture": "can", "config": {}, "library": "0.1.0", **changes}
 
 
-def test_the_shipped_model_is_there(models_folder: Path) -> None:
-    path = available_models()["natural"]
+@pytest.mark.parametrize(("name", "data"), [("natural", "BSDS500"), ("nuclei", "2018 Data Science Bowl")])
+def test_the_shipped_models_are_there(models_folder: Path, name: str, data: str) -> None:
+    path = available_models()[name]
     header = read_header(path)
     assert header.architecture == "unet"
-    assert "BSDS500" in header.card.training_data
+    assert header.card.title
+    assert data in header.card.training_data
+    assert "val_undersegmentation_error" in header.card.metrics
     assert path.stat().st_size < 2_000_000
     assert path.with_suffix(".md").is_file()
 
@@ -50,13 +54,17 @@ def test_the_shipped_model_is_there(models_folder: Path) -> None:
 def test_a_users_model_is_listed_and_hides_a_shipped_one(models_folder: Path) -> None:
     own = _write(models_folder / "natural.safetensors", _header())
     other = _write(models_folder / "cells.safetensors", _header())
-    assert available_models() == {"cells": other, "natural": own}
+    assert available_models() == {
+        "cells": other,
+        "natural": own,
+        "nuclei": resource_path("models", "nuclei.safetensors"),
+    }
     assert find_model("natural") == own
 
 
 def test_the_users_folder_need_not_exist(models_folder: Path) -> None:
     models_folder.rmdir()
-    assert list(available_models()) == ["natural"]
+    assert list(available_models()) == ["natural", "nuclei"]
 
 
 def test_the_users_folder_is_per_user_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +80,7 @@ def test_a_file_is_found_by_its_path(tmp_path: Path, models_folder: Path) -> Non
 
 
 def test_an_unknown_name_is_told_with_the_installed_ones(models_folder: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"'nature'.*Installed models: natural"):
+    with pytest.raises(ModelNotFoundError, match=r"'nature'.*Installed models: natural, nuclei"):
         find_model("nature")
 
 

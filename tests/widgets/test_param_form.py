@@ -152,9 +152,9 @@ def test_what_has_no_effect_is_disabled(form, session) -> None:
 def test_models_are_listed(form, session) -> None:
     combo = form.findChild(QComboBox, "model")
     texts = [combo.itemText(i) for i in range(combo.count())]
-    assert texts == ["natural", "None (raw image)", "Open model file…"]
-    combo.setCurrentIndex(1)
-    combo.activated.emit(1)
+    assert texts == ["natural", "nuclei", "None (raw image)", "Open model file…"]
+    combo.setCurrentIndex(2)
+    combo.activated.emit(2)
     assert session.params.model is None
 
 
