@@ -2,18 +2,13 @@
 
 from typing import Any
 
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent, QPainter, QResizeEvent
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QColorDialog,
     QHBoxLayout,
-    QHeaderView,
     QMenu,
     QProgressBar,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -21,11 +16,10 @@ from qtpy.QtWidgets import (
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._buttons import IconButton
-from napari_superpixels.widgets._class_model import CHIP, COUNT, NAME, SHARE, ClassModel, percent
+from napari_superpixels.widgets._class_model import CHIP, NAME, ClassModel, percent
+from napari_superpixels.widgets._class_rows import ClassRows
 from napari_superpixels.widgets.wording import wrapped
 
-_ROW, _N_ROWS, _HEADER = 24, 5, 22
-_WIDTHS = {CHIP: 26, COUNT: 76, SHARE: 52}
 # The progress bar of a narrow dock has room for the number alone.
 _LABELED_WIDTH = 120
 _PROGRESS_HELP = "Share of this plane's superpixels, by area, that have a class."
@@ -49,9 +43,7 @@ class ClassTableView(QWidget):
         self._links = Links()
         self._dialog: QColorDialog | None = None
         self.model = ClassModel(self)
-        self.table = _Table()
-        self.table.setModel(self.model)
-        self._arrange_columns()
+        self.table = ClassRows(self.model)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -154,14 +146,6 @@ class ClassTableView(QWidget):
     def _forget_dialog(self, result: int) -> None:
         self._dialog = None
 
-    def _arrange_columns(self) -> None:
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(20)
-        for column, width in _WIDTHS.items():
-            self.table.setColumnWidth(column, width)
-
     def _make_actions(self) -> QHBoxLayout:
         self.add_button = IconButton("add_class", "Add class", "Add a class and type its name.", "add")
         self.remove_button = IconButton(
@@ -259,74 +243,3 @@ class ClassTableView(QWidget):
         self.up_button.setEnabled(row > 0)
         self.down_button.setEnabled(0 <= row < n_rows - 1)
         self.more_button.setEnabled(self._annotation is not None)
-
-
-class _Table(QTableView):
-    """A table of five rows that tells of the keys which move and remove them."""
-
-    remove_pressed = Signal()
-    move_pressed = Signal(int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("classes")
-        self.setAccessibleName("Classes")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
-        # The chosen row is enough; Qt would draw a frame around one of its cells too.
-        self.setStyleSheet("QTableView { outline: 0; }")
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(_ROW)
-        self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setSectionsClickable(False)
-        self.setItemDelegateForColumn(CHIP, _ChipDelegate(self))
-        self.horizontalHeader().setFixedHeight(_HEADER)
-        self.setFixedHeight(_N_ROWS * _ROW + _HEADER + 4)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move and remove the chosen row."""
-        steps: dict[int, int] = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if event.key() == Qt.Key.Key_Delete:
-            self.remove_pressed.emit()
-        elif event.modifiers() & Qt.KeyboardModifier.AltModifier and event.key() in steps:
-            self.move_pressed.emit(steps[event.key()])
-        elif event.text().isprintable() and event.text():
-            # Letters, digits and Space are for the picture, not for a search among the names.
-            event.ignore()
-        else:
-            super().keyPressEvent(event)
-
-
-class _ChipDelegate(QStyledItemDelegate):
-    """Draws a class's colour, with its key in it."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
-        """Draw the colour, and the key so that it can be read on it."""
-        color = index.data(Qt.ItemDataRole.BackgroundRole)
-        self.initStyleOption(option, index)
-        option.text = ""
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        side = 17
-        box = QRectF(0, 0, side, side)
-        box.moveCenter(QRectF(option.rect).center())
-        painter.setPen(QColor(128, 128, 128))
-        painter.setBrush(color)
-        painter.drawRoundedRect(box, 3, 3)
-        is_light = 0.299 * color.red() + 0.587 * color.green() + 0.114 * color.blue() > 140
-        painter.setPen(QColor("black" if is_light else "white"))
-        font = painter.font()
-        font.setPixelSize(11)
-        font.setBold(True)
-        painter.setFont(font)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, index.data(Qt.ItemDataRole.DisplayRole))
-        painter.restore()
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Any) -> QSize:
-        """Return the size of a square."""
-        return QSize(_ROW, _ROW)

@@ -29,6 +29,7 @@ from napari_superpixels.widgets.doubt_controls import DoubtControls
 from napari_superpixels.widgets.file_controls import FileControls
 from napari_superpixels.widgets.history_view import HistoryView, UndoButtons
 from napari_superpixels.widgets.level_row import LevelRow
+from napari_superpixels.widgets.restore_offer import RestoreOffer
 from napari_superpixels.widgets.shortcut_card import ACTION_KEYS, ShortcutCard
 from napari_superpixels.widgets.suggestion_controls import SuggestionControls
 from napari_superpixels.widgets.tool_buttons import ToolButtons, ToolInfo
@@ -67,7 +68,7 @@ class CorrectPanel(QWidget):
     copy_plane_requested = Signal()
     """The user wants this plane's annotation in the next plane too."""
     restore_requested = Signal()
-    """The user wants the work that was not closed properly."""
+    """The user wants the earlier work that was offered."""
     discard_requested = Signal()
     """The user does not want it."""
 
@@ -94,6 +95,7 @@ class CorrectPanel(QWidget):
         self.doubts = DoubtControls()
         self.suggestions = SuggestionControls()
         self.files = FileControls(formats)
+        self.offer = RestoreOffer()
         self.folds: dict[str, Fold] = {}
         """Parts that can be folded away, by name."""
         self._lay_out(source, tools)
@@ -166,8 +168,7 @@ class CorrectPanel(QWidget):
 
     def offer_restore(self, text: str) -> None:
         """Offer to restore earlier work, described by a text; an empty one takes the offer back."""
-        self._offer_text.setText(text)
-        self._offer.setVisible(bool(text))
+        self.offer.set_text(text)
 
     def set_journal_folder(self, folder: str | Path | None) -> None:
         """Show where the journal is; None if there is none."""
@@ -207,34 +208,12 @@ class CorrectPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        for part in (source, self.reason, self.segment, self._make_offer(), self.tools, self.help, self.classes):
+        for part in (source, self.reason, self.segment, self.offer, self.tools, self.help, self.classes):
             layout.addWidget(part)
         layout.addWidget(self.undo_buttons)
         layout.addWidget(self._controls, 1)
         layout.addWidget(self.status)
         self.setMinimumWidth(_MIN_WIDTH)
-
-    def _make_offer(self) -> QWidget:
-        self._offer = QFrame()
-        self._offer.setObjectName("restore_offer")
-        self._offer.setFrameShape(QFrame.Shape.StyledPanel)
-        self._offer_text = QLabel()
-        self._offer_text.setWordWrap(True)
-        self._offer_text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
-        restore = text_button("restore", "Restore", "Go on where the program stopped.")
-        discard = text_button("discard", "Discard", "Begin anew, and delete what was kept.")
-        restore.clicked.connect(lambda: self.restore_requested.emit())
-        discard.clicked.connect(lambda: self.discard_requested.emit())
-        buttons = QHBoxLayout()
-        buttons.setSpacing(2)
-        buttons.addWidget(restore, 1)
-        buttons.addWidget(discard, 1)
-        layout = QVBoxLayout(self._offer)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self._offer_text)
-        layout.addLayout(buttons)
-        self._offer.hide()
-        return self._offer
 
     def _make_controls(self, tools: tuple[ToolInfo, ...]) -> QScrollArea:
         content = QWidget()
@@ -298,6 +277,8 @@ class CorrectPanel(QWidget):
         self.classes.told.connect(self._tell)
         self.doubts.split_requested.connect(self._split_mixed)
         self.segment.clicked.connect(lambda: self.segment_requested.emit())
+        self.offer.restore_requested.connect(self.restore_requested)
+        self.offer.discard_requested.connect(self.discard_requested)
         self.show_superpixels.clicked.connect(self.superpixels_toggled)
         self.copy_plane.clicked.connect(lambda: self.copy_plane_requested.emit())
 

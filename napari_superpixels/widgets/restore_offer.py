@@ -1,0 +1,41 @@
+"""Offers to go on with earlier work."""
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
+
+from napari_superpixels.widgets._buttons import text_button
+
+
+class RestoreOffer(QFrame):
+    """A text and two buttons, there while there is something to restore."""
+
+    restore_requested = Signal()
+    """The user wants the work that was not closed properly."""
+    discard_requested = Signal()
+    """The user does not want it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("restore_offer")
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
+        restore = text_button("restore", "Restore", "Go on where the program stopped.")
+        discard = text_button("discard", "Discard", "Begin anew, and delete what was kept.")
+        restore.clicked.connect(lambda: self.restore_requested.emit())
+        discard.clicked.connect(lambda: self.discard_requested.emit())
+        buttons = QHBoxLayout()
+        buttons.setSpacing(2)
+        buttons.addWidget(restore, 1)
+        buttons.addWidget(discard, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.text)
+        layout.addLayout(buttons)
+        self.hide()
+
+    def set_text(self, text: str) -> None:
+        """Offer what a text describes; an empty one takes the offer back."""
+        self.text.setText(text)
+        self.setVisible(bool(text))
