@@ -27,7 +27,7 @@ class SuggestionControls(QWidget):
     suggest_toggled = Signal(bool)
     """The user wants suggestions, or none any more."""
     confidence_chosen = Signal(float)
-    """The user wants those of at least this confidence, 0 to 1."""
+    """The user wants those of at least this confidence, 0 to 1; emitted before suggestions are asked for, too."""
     accept_requested = Signal(float)
     """The user accepts all of at least this confidence."""
     accept_in_lasso_toggled = Signal(bool)
@@ -121,6 +121,8 @@ class SuggestionControls(QWidget):
 
     def _on_toggled(self, is_on: bool) -> None:
         self._show()
+        if is_on:
+            self.confidence_chosen.emit(self.confidence)
         self.suggest_toggled.emit(is_on)
 
     def _on_threshold(self, value: Any) -> None:

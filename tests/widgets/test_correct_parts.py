@@ -140,9 +140,10 @@ def test_suggestions_are_told_and_accepted(qtbot, follower, follow, main_thread)
     suggester = Suggester(follower, main_thread.dispatch)
     controls.set_suggester(suggester)
     asked = Mock()
+    controls.confidence_chosen.connect(asked)
     controls.suggest_toggled.connect(asked)
     controls.suggest.click()
-    asked.assert_called_once_with(True)
+    assert [call.args for call in asked.call_args_list] == [(0.8,), (True,)]
     assert controls.message.text() == "Learning…"
     classes = np.zeros(N_SEGMENTS + 1, np.uint8)
     suggester.suggest(classes)
