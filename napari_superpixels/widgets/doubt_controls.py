@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.doubt import Doubt, Doubtful
 
 _REST_MS = 300
-_NOT_READY = "Available once the superpixels have been examined."
+_NOT_READY = "The superpixels are not examined yet."
 
 
 class DoubtControls(QWidget):
@@ -61,9 +61,9 @@ class DoubtControls(QWidget):
         self.check.setEnabled(doubtful is not None)
         self.check.setChecked(doubtful is not None and is_checked)
         if doubtful is None:
-            self.reason.setText("Press Next for the most doubtful superpixel." if self._doubt else _NOT_READY)
+            self.reason.setText("Next shows the most doubtful superpixel." if self._doubt else _NOT_READY)
         else:
-            self.reason.setText(f"Superpixel {doubtful.label}: {doubtful.reason} ({100 * doubtful.score:.0f} %)")
+            self.reason.setText(f"{doubtful.reason.capitalize()} (doubt {100 * doubtful.score:.0f} %)")
 
     def recount(self) -> None:
         """Count what is doubtful, and what is mixed."""
@@ -97,7 +97,7 @@ class DoubtControls(QWidget):
         self.check.setCheckable(True)
         self.check.setToolTip("Mark this superpixel as checked: it is not shown again.")
         self.count = FixedLabel("doubtful_count", 1)
-        self.reason = FixedLabel("doubt_reason", 2)
+        self.reason = FixedLabel("doubt_reason", 1)
         self.split_mixed = text_button(
             "split_mixed",
             "No mixed superpixels",

@@ -107,7 +107,7 @@ def test_doubts_are_counted_and_asked_for(qtbot, follower, follow, annotation) -
     assert asked.call_count == 2
     assert not controls.check.isEnabled()
     controls.show_doubtful(doubt.next_doubtful())
-    assert controls.reason.text() == "Superpixel 3: mixed classes (90 %)"
+    assert controls.reason.text() == "Mixed classes (doubt 90 %)"
     controls.check.click()
     asked.assert_called_with(True)
     annotation.mark_checked(3)
