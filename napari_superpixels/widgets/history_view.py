@@ -1,6 +1,5 @@
 """The history of an annotation: a list of what was done, and buttons to undo and redo it."""
 
-
 from qtpy.QtCore import QElapsedTimer, QModelIndex, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QSizePolicy, QTableView, QWidget
