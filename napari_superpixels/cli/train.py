@@ -120,7 +120,10 @@ def train(
     num_nodes: Annotated[int, _option("Computers.", _MACHINE, min=1)] = 1,
     precision: Annotated[
         str,
-        _option("float32, or bfloat16: faster, less exact. auto is bfloat16 on cuda, else float32.", _MACHINE),
+        _option(
+            "float32, or bfloat16: faster, less exact; on the CPU for unet alone. auto: bfloat16 on cuda.",
+            _MACHINE,
+        ),
     ] = "auto",
     workers: Annotated[int, _option("Processes of each device that cut crops.", _MACHINE, min=0)] = 0,
     cache: Annotated[Path | None, _option("Keep the targets here for other runs too.", _MACHINE, metavar="DIR")] = None,

@@ -54,7 +54,7 @@ class Compute:
     """Processes of each device that cut crops; 0 cuts them in the training process."""
     precision: str = "auto"
     """What the network computes in: "float32", "bfloat16", or "auto" for bfloat16 on CUDA and float32 elsewhere. The
-    weights are float32 always."""
+    weights are float32 always. On a CPU, bfloat16 is for networks without dilated convolutions."""
 
     def __post_init__(self) -> None:
         """Refuse what is no precision."""
@@ -169,6 +169,7 @@ def train_network(
             run.create(config, split)
     training, measured = _parts(source, validation, split)
     network = _network(config, start)
+    _check_precision(network, compute)
     samples = load_samples(
         training, config.targets, cache=cache or run.targets, lazy=len(training) > _MOST_IN_MEMORY, on_sample=on_target
     )
@@ -215,6 +216,16 @@ def _network(config: RunConfig, start: Model | None) -> Network:
     if (config.network.in_channels, config.network.out_channels) != (3, 3):
         raise ValueError(f"training needs a network from RGB to RGB, received {config.network!r}")
     return build_network(config.network, config.train.seed) if start is None else copy.deepcopy(start.network)
+
+
+def _check_precision(network: Network, compute: Compute) -> None:
+    # PyTorch 2.13 reads beyond its arrays there, in oneDNN, and the process dies without a message.
+    if compute.precision == "bfloat16" and choose_device(compute.device) == "cpu":
+        if any(conv.dilation != (1, 1) for conv, _ in network.layers):
+            raise ValueError(
+                f"bfloat16 on a CPU works for networks without dilated convolutions, such as unet; received "
+                f"{network.config.architecture!r}. Choose float32."
+            )
 
 
 def is_first_process() -> bool:
