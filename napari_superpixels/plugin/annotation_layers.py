@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
 from napari_superpixels.data.class_table import ClassTable
@@ -16,17 +15,19 @@ from napari_superpixels.engine.deltas import ArrayName, Box
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.resolve import ImageInput
+from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.brush import BrushStroke, read_stroke
+from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.partial import write_box
 from napari_superpixels.plugin.regions import Region, shown_region
+from napari_superpixels.plugin.style import class_colormap
 
 _OPACITY = 0.45
-_NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
 class AnnotationLayers:
@@ -68,8 +69,11 @@ class AnnotationLayers:
         self.region = region
         self.superpixels = superpixels
         self.classes = _find_classes(viewer, region) or _new_classes(region)
-        self.annotation = Annotation(superpixels.data, self.classes.data, write=self._write)
+        self.annotation = Annotation(
+            superpixels.data, self.classes.data, write=self._write, table=_saved_table(self.classes)
+        )
         self.annotation.set_plane(region.plane_index(), self._result_of(region))
+        self.journal: JournalKeeper | None = None
         self._links = Links()
         self._connect()
         self._color(self.annotation.table)
@@ -83,12 +87,18 @@ class AnnotationLayers:
     def close(self) -> None:
         """Stop keeping the layers, which stay."""
         self.annotation.end_stroke()
+        if self.journal is not None:
+            self.journal.close()
         self._links.close()
         self._results.detach(self.superpixels)
         for layer in self.layers:
             # Writes in place are not in napari's own history, which would undo the rest wrongly: this empties it.
             layer.editable = False
             layer.editable = True
+
+    def start_journal(self, dispatch: Dispatch) -> None:
+        """Write every act down from now on."""
+        self.journal = JournalKeeper(self.annotation, self.image, dispatch)
 
     def ensure_shown(self) -> None:
         """Put layers that the user removed back into the viewer, the classes above the superpixels."""
@@ -131,6 +141,13 @@ class AnnotationLayers:
         point = self.classes.world_to_data(position)
         row, column = (float(point[axis]) for axis in self.region.axes)
         return row, column
+
+    def to_world(self, row: float, column: float) -> npt.NDArray[np.float64]:
+        """Return the position in the viewer's world of a row and column in the plane at hand."""
+        point = [0.0 if i is None else float(i) for i in self.region.position]
+        for axis, part in zip(self.region.axes, (row, column), strict=True):
+            point[axis] = part
+        return np.asarray(self.classes.data_to_world(point), float)
 
     def _connect(self) -> None:
         annotation, events = self.annotation, self._links
@@ -192,10 +209,13 @@ class AnnotationLayers:
             self._results.redraw(self.superpixels, self.region, part if is_local else None)
 
     def _color(self, table: ClassTable) -> None:
-        colors: dict[int | None, Any] = {None: _NOWHERE, 0: _NOWHERE}
-        for entry in table:
-            colors[entry.number] = (*(part / 255 for part in entry.color), 1.0)
-        self.classes.colormap = DirectLabelColormap(color_dict=colors)
+        self.classes.colormap = class_colormap(table)
+        # File > Save writes the names and colours too.
+        self.classes.metadata[METADATA_KEY] = {
+            "image": self.image.name,
+            "view": "classes",
+            "classes": table.to_json(),
+        }
         self._choose(self.annotation.current_class)
 
     def _choose(self, number: int) -> None:
@@ -227,6 +247,14 @@ def _find_classes(viewer: ViewerModel, region: Region) -> Labels | None:
             if isinstance(data, np.ndarray) and (data.shape, data.dtype) == (region.full_shape, np.uint8):
                 return layer
     return None
+
+
+def _saved_table(classes: Labels) -> ClassTable | None:
+    """Return the class table that a layer of an earlier time carries."""
+    try:
+        return ClassTable.from_json(classes.metadata.get(METADATA_KEY, {}).get("classes"))
+    except ValueError:
+        return None
 
 
 def _new_classes(region: Region) -> Labels:

@@ -28,27 +28,30 @@ def read_stroke(item: list[Any], data: npt.NDArray[Any]) -> BrushStroke:
         Value of a Labels layer's `paint` event: dabs in their order, each a tuple of positions, old and new values;
         from napari 0.8 also a box, the pixels in it (None for all), their old values and the new one.
     data : ndarray
-        The layer's data after the stroke.
+        The layer's data; for single dabs napari tells of them before it writes them.
     """
-    flat, old = [], []
+    flat, old, new = [], [], []
     for dab in item:
-        indices, values = _pixels(dab)
+        indices, before, after = _pixels(dab)
         flat.append(np.ravel_multi_index(indices, data.shape))
-        old.append(np.broadcast_to(np.asarray(values).ravel(), flat[-1].shape))
-    # A pixel that was painted over and over has its first old value.
-    pixels, first = np.unique(np.concatenate(flat), return_index=True)
+        old.append(np.broadcast_to(np.asarray(before).ravel(), flat[-1].shape))
+        new.append(np.broadcast_to(np.asarray(after).ravel(), flat[-1].shape))
+    # A pixel that was painted over and over has its first old value and its last new one.
+    places = np.concatenate(flat)
+    pixels, first = np.unique(places, return_index=True)
+    _, last = np.unique(places[::-1], return_index=True)
     before = np.concatenate(old)[first].astype(data.dtype)
-    indices = np.unravel_index(pixels, data.shape)
-    after = data[indices]
+    after = np.concatenate(new)[::-1][last].astype(data.dtype)
     changed = before != after
-    kept = tuple(np.asarray(part[changed], np.int64) for part in indices)
+    kept = tuple(np.asarray(part[changed], np.int64) for part in np.unravel_index(pixels, data.shape))
     return BrushStroke(kept, before[changed], after[changed])
 
 
-def _pixels(dab: Any) -> tuple[tuple[npt.NDArray[Any], ...], Any]:
+def _pixels(dab: Any) -> tuple[tuple[npt.NDArray[Any], ...], Any, Any]:
+    """Return positions, old and new values."""
     if not hasattr(dab, "slice_key"):
-        return tuple(np.asarray(part).ravel() for part in dab[0]), dab[1]
+        return tuple(np.asarray(part).ravel() for part in dab[0]), dab[1], dab[2]
     box = dab.slice_key
     shape = [side.stop - side.start for side in box]
     inside = np.nonzero(np.ones(shape, bool) if dab.mask is None else dab.mask)
-    return tuple(part + side.start for part, side in zip(inside, box, strict=True)), dab.old_values
+    return tuple(part + side.start for part, side in zip(inside, box, strict=True)), dab.old_values, dab.new_value

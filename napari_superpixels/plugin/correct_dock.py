@@ -4,24 +4,30 @@ from typing import Any
 
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from napari_superpixels.data.annotation_files import format_titles
 from napari_superpixels.engine.hierarchy import Hierarchy
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.region_follower import RegionFollower
 from napari_superpixels.errors import ImageError
+from napari_superpixels.plugin.annotation_files import AnnotationFiles
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import is_made_here
+from napari_superpixels.plugin.coarser import CoarserLines
+from napari_superpixels.plugin.doubt_guide import DoubtGuide
 from napari_superpixels.plugin.guides import Guides
 from napari_superpixels.plugin.hand import Hand
 from napari_superpixels.plugin.key_bindings import KeyBindings
 from napari_superpixels.plugin.layer_menu import LayerMenu
 from napari_superpixels.plugin.opening import segment_image
+from napari_superpixels.plugin.panel_wiring import wire_panel
 from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.suggestion_view import SuggestionView
 from napari_superpixels.plugin.tools import TOOLS, ToolBox
 from napari_superpixels.plugin.workspace import open_workspace
-from napari_superpixels.widgets.wording import wrapped
+from napari_superpixels.widgets.correct_panel import CorrectPanel
 
 NO_IMAGE = "Open an image, or try File > Open Sample > Superpixels."
 SEGMENT_FIRST = "This image has no superpixels yet. Press Segment first."
@@ -29,6 +35,7 @@ _MULTISCALE = (
     "{name!r} has several resolution levels, of which a part is segmented at a time, but superpixels are corrected on "
     "whole planes: crop what matters into an image of its own."
 )
+_REST_MS = 100
 
 
 class CorrectDock(QWidget):
@@ -43,24 +50,45 @@ class CorrectDock(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self._workspace = open_workspace(napari_viewer)
-        self._viewer = self._workspace.viewer
+        self.viewer = self._viewer = self._workspace.viewer
         self.session = self._workspace.session
+        self.results = self._workspace.results
+        dispatch = self._workspace.main_thread.dispatch
         self.layers: AnnotationLayers | None = None
+        self.hand: Hand | None = None
         self.guides = Guides(self._viewer)
         self.tools = ToolBox(self._viewer)
-        self.follower = RegionFollower(self._workspace.main_thread.dispatch)
+        self.follower = RegionFollower(dispatch)
         self.hierarchy = Hierarchy(self.follower)
-        self.hand: Hand | None = None
+        self.doubts = DoubtGuide(self._viewer, self.follower)
+        self.suggestions = SuggestionView(self._viewer, self.follower, dispatch)
+        self.coarser = CoarserLines(self._viewer, dispatch)
+        self.files = AnnotationFiles(self, dispatch)
+        self.image_menu = LayerMenu("image", "The image whose superpixels are corrected and painted.")
+        self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.image_menu)
+        self._reason = ""
         self._is_closed = False
         self._was_docked = False
         self._is_stale = False
         self._followed: Any = None
         self._undo_keys = KeyBindings()
         self._links, self._plane_links = Links(), Links()
-        self._make_widgets()
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_REST_MS)
+        self._later.timeout.connect(self.doubts.note_classes)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.panel)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._connect()
         self._fill()
         self.refresh()
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing to work on; empty if there is."""
+        return self._reason
 
     def refresh(self) -> None:
         """Work on the superpixels of the chosen image, or say why that cannot be."""
@@ -71,21 +99,19 @@ class CorrectDock(QWidget):
             self._set_layers(layers)
         if reason:
             self.tools.choose("")
-        self.content.setEnabled(not reason)
-        self.segment.setVisible(reason == SEGMENT_FIRST)
-        self.message.setText(reason)
-        self.message.setVisible(bool(reason))
+        self._reason = reason
+        self.panel.set_unavailable(reason, can_segment=reason == SEGMENT_FIRST)
 
     def choose_tool(self, name: str) -> None:
         """Switch a tool on, or off with an empty name; without superpixels, say what to do."""
-        if self.layers is None or self.message.text():
-            self.say(self.message.text() or SEGMENT_FIRST)
+        if self.layers is None or self._reason:
+            self.say(self._reason or SEGMENT_FIRST)
         else:
             self.tools.choose(name)
 
     def say(self, text: str) -> None:
         """Tell the user something."""
-        self.status.setText(text)
+        self.panel.say(text)
 
     def undo(self) -> None:
         """Take the last act back."""
@@ -106,9 +132,9 @@ class CorrectDock(QWidget):
         self._is_closed = True
         self._set_layers(None)
         self._links.close()
-        self.tools.close()
-        self.guides.close()
-        self.follower.close()
+        self.panel.close_session()
+        for part in (self.tools, self.guides, self.suggestions, self.coarser, self.files, self.follower):
+            part.close()
         self._workspace.release()
 
     def event(self, event: QEvent) -> bool:
@@ -128,45 +154,6 @@ class CorrectDock(QWidget):
             self.close_session()
         super().closeEvent(event)
 
-    def _make_widgets(self) -> None:
-        self.image_menu = LayerMenu("image", "The image whose superpixels are corrected and painted.")
-        self.message = QLabel()
-        self.message.setObjectName("reason")
-        self.segment = QPushButton("Segment")
-        self.segment.setObjectName("segment")
-        self.status = QLabel()
-        self.status.setObjectName("status")
-        for label in (self.message, self.status):
-            label.setWordWrap(True)
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
-        self.content = self._make_buttons()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        for widget in (self.image_menu, self.message, self.segment):
-            layout.addWidget(widget)
-        layout.addWidget(self.content, 1)
-        layout.addWidget(self.status)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-
-    def _make_buttons(self) -> QWidget:
-        content = QWidget()
-        grid = QGridLayout(content)
-        grid.setContentsMargins(0, 0, 0, 0)
-        self.buttons: dict[str, QPushButton] = {}
-        for kind in TOOLS:
-            button = QPushButton(f"{kind.title} ({kind.key})")
-            button.setCheckable(True)
-            button.setToolTip(wrapped(kind.help))
-            button.clicked.connect(lambda is_on, name=kind.name: self.choose_tool(name if is_on else ""))
-            self.buttons[kind.name] = button
-        for name, act in (("undo", self.undo), ("redo", self.redo)):
-            self.buttons[name] = QPushButton(name.capitalize())
-            self.buttons[name].clicked.connect(act)
-        for i, (name, button) in enumerate(self.buttons.items()):
-            button.setObjectName(name)
-            grid.addWidget(button, i // 2, i % 2)
-        return content
-
     def _connect(self) -> None:
         links, layers, dims = self._links, self._viewer.layers, self._viewer.dims.events
         for emitter in (layers.events.inserted, layers.events.removed, layers.events.reordered):
@@ -174,13 +161,14 @@ class CorrectDock(QWidget):
         links.connect(layers.selection.events.active, self._on_active)
         for emitter in (dims.point, dims.order, dims.ndisplay):
             links.connect(emitter, self._on_dims)
-        links.connect(self._workspace.results.shown, self._on_shown)
-        links.connect(self._workspace.results.noted, self.say)
+        links.connect(self.results.shown, self._on_shown)
+        links.connect(self.results.noted, self.say)
         links.connect(self.session.input_changed, self._on_input)
         links.connect(self.tools.noted, self.say)
         links.connect(self.tools.changed, self._on_tool)
         self.image_menu.activated.connect(lambda index: self.refresh())
-        self.segment.clicked.connect(lambda: self._segment())
+        self.panel.segment_requested.connect(self._segment)
+        wire_panel(self, links)
         self.destroyed.connect(lambda: self.close_session())
 
     def _find(self) -> tuple[AnnotationLayers | None, str]:
@@ -204,21 +192,41 @@ class CorrectDock(QWidget):
     def _set_layers(self, layers: AnnotationLayers | None) -> None:
         """Work on another annotation, or on none."""
         self._plane_links.close()
-        self._undo_keys.release()
+        # The tool's keys were bound last, and give back what was bound before.
         self.tools.set_hand(None, None)
+        self._undo_keys.release()
         self.layers, self.hand = layers, None
         self.guides.set_region(None if layers is None else layers.region)
+        if layers is not None:
+            self.hand = Hand(layers.annotation, self.hierarchy, self.guides)
+        self.tools.set_hand(layers, self.hand)
+        self.coarser.set_hand(layers, self.hand)
+        self.suggestions.set_layers(layers)
+        self.files.layers = layers
+        self.doubts.set_hand(layers, self.hand)
+        annotation = None if layers is None else layers.annotation
+        self.panel.set_annotation(annotation, self.doubts.doubt, self.suggestions.suggester)
+        self.panel.set_hierarchy(None if layers is None else self.hierarchy)
         if layers is None:
             self.follower.set_plane(None)
+            self.panel.offer_restore("")
             return
+        self._follow(layers)
+
+    def _follow(self, layers: AnnotationLayers) -> None:
+        """Keep up with an annotation."""
         annotation, links = layers.annotation, self._plane_links
-        self.hand = Hand(annotation, self.hierarchy, self.guides)
-        self.tools.set_hand(layers, self.hand)
         self._undo_keys.bind(layers.layers, {"Control-Z": self.undo, "Control-Shift-Z": self.redo})
         links.connect(layers.noted, self.say)
         links.connect(annotation.labels_changed, self._on_labels)
         for signal in (annotation.history_changed, annotation.plane_changed, annotation.restored):
             links.connect(signal, self._catch_up)
+        journal = layers.journal
+        if journal is not None:
+            links.connect(journal.failed, self.panel.show_error)
+            self.files.on_saved = journal.note_saved
+            self.panel.set_journal_folder(journal.folder)
+            self.panel.offer_restore(journal.offer)
         self._is_stale = True
         self._catch_up()
 
@@ -239,6 +247,7 @@ class CorrectDock(QWidget):
         if self.layers is None:
             return
         self.guides.set_region(self.layers.region)
+        self._later.start()
         if self._is_stale or self._followed != self.layers.annotation.plane:
             self._is_stale = False
             annotation = self.layers.annotation
@@ -278,6 +287,7 @@ class CorrectDock(QWidget):
         self.refresh()
 
     def _on_tool(self) -> None:
-        for kind in TOOLS:
-            self.buttons[kind.name].setChecked(kind.name == self.tools.active)
-        self.say(self.tools.help)
+        has_button = any(kind.name == self.tools.active for kind in TOOLS)
+        self.panel.set_tool(self.tools.active if has_button else None)
+        if self.tools.active and not has_button:
+            self.say(self.tools.help)

@@ -193,10 +193,16 @@ class ResultLayers:
         if result is not None and has_result and (box is None or self._session.view.view_mode == "mean-color"):
             self._request_pictures(result)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether superpixels of any image are shown."""
+        shown = [self._shown_layer(canvas) for canvas in self._canvases.values()]
+        return any(layer.visible for layer in shown if layer is not None)
+
     def toggle(self) -> None:
         """Hide the superpixels, or show them again."""
         shown = [self._shown_layer(canvas) for canvas in self._canvases.values()]
-        is_visible = any(layer.visible for layer in shown if layer is not None)
+        is_visible = self.is_shown
         for layer in filter(None, shown):
             layer.visible = not is_visible
 

@@ -1,6 +1,6 @@
 """Tools that give superpixels a class."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -141,20 +141,22 @@ class Rectangle(Tool):
         self.hand.guides.clear("stroke")
         if not corners:
             return
-        annotation = self.hand.annotation
-        shape = annotation.labels_plane.shape
+        index, (n_rows, n_columns) = self.hand.annotation.index, self.hand.annotation.labels_plane.shape
         if np.ptp(corners, axis=0).max() < 1:
             # A click takes the superpixel itself.
-            annotation.paint(self.hand.selection(self.hand.label_at(position)).tolist(), self._class)
+            self._take(self.hand.selection(self.hand.label_at(position)).tolist())
             return
-        box, mask = pixels_inside(self._polygon(corners), (shape[0], shape[1]))
-        annotation.paint_inside(box, mask, self._class)
+        box, mask = pixels_inside(self._polygon(corners), (n_rows, n_columns))
+        self._take(index.labels_inside(box, mask, "center").tolist())
 
     def cancel(self) -> None:
         """Drop the shape."""
         self._corners = []
         self.hand.frames.drop()
         super().cancel()
+
+    def _take(self, labels: list[int]) -> None:
+        self.hand.annotation.paint(labels, self._class)
 
     def _extend(self, position: Position) -> None:
         self._corners = [self._corners[0], position]
@@ -180,3 +182,30 @@ class Lasso(Rectangle):
 
     def _polygon(self, corners: list[Position]) -> list[Position]:
         return corners
+
+
+class AcceptLasso(Lasso):
+    """Accepts what is suggested for the superpixels in a shape drawn by hand.
+
+    Parameters
+    ----------
+    hand : Hand
+        What it works with.
+    accept : callable
+        Accepts what is suggested for some superpixels.
+    """
+
+    name, title, key = "accept_lasso", "Accept in lasso", ""
+    help = "Drag around superpixels to give those inside the classes that are suggested for them."
+
+    def __init__(self, hand: Hand, accept: Callable[[list[int]], None]) -> None:
+        super().__init__(hand)
+        self._accept = accept
+
+    def press(self, position: Position, *, is_shift: bool = False) -> None:
+        """Begin the shape."""
+        self._corners = [position]
+        self.hand.guides.clear("hover")
+
+    def _take(self, labels: list[int]) -> None:
+        self._accept(labels)

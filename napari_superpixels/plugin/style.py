@@ -3,14 +3,16 @@
 from typing import Any
 
 from napari.layers import Labels
-from napari.utils.colormaps import CyclicLabelColormap, label_colormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap, label_colormap
 
+from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.params import ViewMode
 
 #: Largest plane whose outlines napari draws: it takes 16 ms of the main thread at 1024 x 1024, 53 ms at 2048 x 2048.
 MAX_CONTOUR_PIXELS = 4_000_000
 _LINE_COLOR = (1.0, 0.86, 0.1, 1.0)
 _MISSED_COLOR = (1.0, 0.1, 0.75, 1.0)
+_COARSE_COLOR = (0.2, 0.9, 1.0, 1.0)
 _TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -48,3 +50,16 @@ def apply_label_options(layer: Labels, options: dict[str, Any]) -> None:
         setattr(layer, name, value)
     if options["visible"]:
         layer.visible = True
+
+
+def coarse_colormap() -> CyclicLabelColormap:
+    """Return the colour of the borders of coarser superpixels."""
+    return CyclicLabelColormap(colors=[_TRANSPARENT, _COARSE_COLOR], background_value=0, name="coarser lines")
+
+
+def class_colormap(table: ClassTable) -> DirectLabelColormap:
+    """Return the colours of a class table; what has no class is transparent."""
+    colors: dict[int | None, Any] = {None: _TRANSPARENT, 0: _TRANSPARENT}
+    for entry in table:
+        colors[entry.number] = (*(part / 255 for part in entry.color), 1.0)
+    return DirectLabelColormap(color_dict=colors)

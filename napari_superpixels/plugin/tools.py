@@ -55,6 +55,7 @@ class ToolBox:
         self._check = QTimer()
         self._check.setSingleShot(True)
         self._check.timeout.connect(self._check_active)
+        self._makers: list[Callable[[Hand], Tool]] = list(TOOLS)
         self.extra_keys: dict[str, Callable[[], None]] = {}
         """Further keys that work while a tool is on."""
 
@@ -68,11 +69,15 @@ class ToolBox:
         """What to do with the mouse."""
         return "" if self._tool is None else self._tool.help
 
+    def add_tool(self, make: Callable[[Hand], Tool]) -> None:
+        """Offer one more tool, which has no key."""
+        self._makers.append(make)
+
     def set_hand(self, layers: AnnotationLayers | None, hand: Hand | None) -> None:
         """Work on another annotation from now on, or on none; the tool goes off."""
         self.choose("")
         self._layers, self._hand = layers, hand
-        self._tools = {} if hand is None else {kind.name: kind(hand) for kind in TOOLS}
+        self._tools = {} if hand is None else {tool.name: tool for tool in (make(hand) for make in self._makers)}
 
     def choose(self, name: str) -> None:
         """Switch a tool on, or with an empty name the present one off.

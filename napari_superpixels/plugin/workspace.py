@@ -74,6 +74,7 @@ class Workspace:
         if superpixels is None:
             return None
         layers = self._annotations[token] = AnnotationLayers(self.viewer, self.session, self.results, superpixels)
+        layers.start_journal(self.main_thread.dispatch)
         layers.ensure_shown()
         return layers
 

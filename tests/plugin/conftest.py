@@ -11,6 +11,7 @@ from napari_superpixels.plugin.dock import SegmentDock
 def _clean_start(tmp_path, monkeypatch):
     """Start with the default preferences, and without a warm-up in the background."""
     monkeypatch.setenv("NAPARI_SUPERPIXELS_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(warm_up_module, "_is_started", True)
 
 

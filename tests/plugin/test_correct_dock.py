@@ -35,20 +35,20 @@ def state(correct) -> tuple[bytes, bytes]:
 def test_it_says_what_is_missing(viewer, dock, color_blocks, solve) -> None:
     correct = CorrectDock(viewer)
     viewer.window.add_dock_widget(correct, name="Correct")
-    assert correct.message.text() == NO_IMAGE
-    assert not correct.segment.isVisibleTo(correct)
+    assert correct.reason == NO_IMAGE
+    assert not correct.panel.segment.isVisibleTo(correct)
     viewer.add_image(color_blocks, rgb=True, name="blocks")
-    assert correct.message.text() == SEGMENT_FIRST
-    assert correct.segment.isVisibleTo(correct)
-    assert not correct.content.isEnabled()
+    assert correct.reason == SEGMENT_FIRST
+    assert correct.panel.segment.isVisibleTo(correct)
+    assert not correct.panel.tools.isEnabled()
     correct.choose_tool("paint")
     assert correct.tools.active == ""
     solve()
-    assert correct.message.text() == ""
-    assert correct.content.isEnabled()
+    assert correct.reason == ""
+    assert correct.panel.tools.isEnabled()
     viewer.dims.ndisplay = 3
     viewer.add_image([color_blocks, color_blocks[::2, ::2]], rgb=True, multiscale=True, name="pyramid")
-    assert "several resolution levels" in correct.message.text()
+    assert "several resolution levels" in correct.reason
     correct.close_session()
 
 
@@ -57,13 +57,13 @@ def test_it_says_what_is_missing(viewer, dock, color_blocks, solve) -> None:
 def test_three_dimensions_are_refused_and_forgiven(viewer, correct, dock, solve, noisy_disks) -> None:
     viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
     solve()
-    assert correct.message.text() == ""
+    assert correct.reason == ""
     correct.choose_tool("paint")
     viewer.dims.ndisplay = 3
-    assert "two dimensions" in correct.message.text()
+    assert "two dimensions" in correct.reason
     assert correct.tools.active == ""
     viewer.dims.ndisplay = 2
-    assert correct.message.text() == ""
+    assert correct.reason == ""
 
 
 def test_resegmentation_keeps_classes_and_layer_and_is_undone(viewer, correct, dock, wait_result) -> None:
@@ -144,7 +144,7 @@ def test_removed_layers_come_back_with_their_work(viewer, correct, dock, wait_re
     viewer.layers.remove(correct.guides._layer)
     paint(correct, A, D)
     viewer.layers.remove("blocks")
-    assert correct.message.text() == NO_IMAGE
+    assert correct.reason == NO_IMAGE
     assert correct.layers is None
     viewer.layers.clear()
 

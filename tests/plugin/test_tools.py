@@ -87,7 +87,7 @@ def test_without_a_class_it_says_what_to_do(correct, annotation, mouse) -> None:
     correct.tools.choose("paint")
     mouse.drag(A, D)
     assert not annotation.classes.any()
-    assert "add one to the table" in correct.status.text()
+    assert "add one to the table" in correct.panel.status.text()
 
 
 def test_fill(correct, annotation, mouse) -> None:
@@ -133,7 +133,7 @@ def test_merge_of_superpixels_that_do_not_touch_is_refused(correct, annotation, 
     mouse.click(A)
     mouse.click(D)
     assert names(annotation) == []
-    assert "do not touch" in correct.status.text()
+    assert "do not touch" in correct.panel.status.text()
 
 
 def test_split_by_clicks_scribbles_and_more_parts(correct, annotation, mouse) -> None:
@@ -173,7 +173,7 @@ def test_cut_moves_seeds(correct, annotation, mouse) -> None:
 def test_line_that_divides_nothing_is_told(correct, annotation, mouse) -> None:
     correct.tools.choose("cut")
     mouse.click(A)
-    assert "divides no superpixel" in correct.status.text()
+    assert "divides no superpixel" in correct.panel.status.text()
     assert names(annotation) == []
 
 

@@ -1,0 +1,129 @@
+"""What the controls of the Correct panel do in the viewer."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_superpixels.engine.links import Links
+from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.plugin.paint_tools import AcceptLasso
+
+if TYPE_CHECKING:
+    from napari_superpixels.plugin.correct_dock import CorrectDock
+
+
+def wire_panel(dock: "CorrectDock", links: Links) -> None:
+    """Connect a widget's panel with its tools, guides and files.
+
+    Parameters
+    ----------
+    dock : CorrectDock
+        The widget, whose parts are made.
+    links : Links
+        Connections that end with the widget.
+    """
+    panel, tools = dock.panel, dock.tools
+    panel.tool_chosen.connect(lambda name: dock.choose_tool(name or ""))
+    panel.acting.connect(tools.drop)
+    panel.superpixels_toggled.connect(lambda is_shown: _show_superpixels(dock, is_shown))
+    panel.copy_plane_requested.connect(lambda: _copy_plane(dock))
+    panel.restore_requested.connect(lambda: _restore(dock, is_wanted=True))
+    panel.discard_requested.connect(lambda: _restore(dock, is_wanted=False))
+    panel.level.level_chosen.connect(lambda level: _set_level(dock, level))
+    _wire_doubts(dock, links)
+    _wire_suggestions(dock, links)
+    _wire_files(dock, links)
+    tools.extra_keys = panel.key_actions()
+    tools.extra_keys |= {"Control-Z": dock.undo, "Control-Shift-Z": dock.redo}
+
+
+def _wire_doubts(dock: "CorrectDock", links: Links) -> None:
+    panel, guide = dock.panel, dock.doubts
+    panel.doubts.next_requested.connect(guide.next)
+    panel.doubts.previous_requested.connect(guide.previous)
+    panel.doubts.check_requested.connect(guide.check)
+    links.connect(guide.arrived, lambda found, is_checked: panel.doubts.show_doubtful(found, is_checked=is_checked))
+
+
+def _wire_suggestions(dock: "CorrectDock", links: Links) -> None:
+    controls, view = dock.panel.suggestions, dock.suggestions
+    dock.tools.add_tool(lambda hand: AcceptLasso(hand, view.accept_among))
+    controls.suggest_toggled.connect(view.set_wanted)
+    controls.confidence_chosen.connect(view.set_threshold)
+    controls.accept_requested.connect(view.accept_above)
+    controls.reject_requested.connect(view.reject_above)
+    controls.accept_in_lasso_toggled.connect(lambda is_on: _accept_in_lasso(dock, is_on))
+    links.connect(view.closed, lambda: controls.set_on(False))
+    links.connect(dock.tools.changed, lambda: controls.set_accept_in_lasso(dock.tools.active == "accept_lasso"))
+
+
+def _wire_files(dock: "CorrectDock", links: Links) -> None:
+    panel, files = dock.panel, dock.files
+    panel.files.export_requested.connect(files.export)
+    panel.files.import_requested.connect(files.import_)
+    panel.files.save_project_requested.connect(files.save_project)
+    panel.files.open_project_requested.connect(files.open_project)
+    panel.files.journal_folder_requested.connect(lambda: _choose_journal_folder(dock))
+    panel.classes.import_requested.connect(files.import_table)
+    panel.classes.export_requested.connect(files.export_table)
+    links.connect(files.told, panel.say)
+    links.connect(files.failed, panel.show_error)
+
+
+def _show_superpixels(dock: "CorrectDock", is_shown: bool) -> None:
+    if dock.results.is_shown != is_shown:
+        dock.results.toggle()
+
+
+def _set_level(dock: "CorrectDock", level: float) -> None:
+    if dock.hand is not None:
+        dock.hand.level = level
+
+
+def _accept_in_lasso(dock: "CorrectDock", is_on: bool) -> None:
+    dock.choose_tool("accept_lasso" if is_on else "")
+
+
+def _copy_plane(dock: "CorrectDock") -> None:
+    """Give the next plane along the first axis of a stack the classes of this one."""
+    if dock.layers is None:
+        return
+    annotation, region = dock.layers.annotation, dock.layers.region
+    axis = next((i for i, place in enumerate(region.position) if place is not None), None)
+    if axis is None:
+        return
+    place = int(region.position[axis] or 0) + 1
+    if place >= region.full_shape[axis]:
+        dock.say("This is the last plane.")
+        return
+    classes = annotation.classes_plane.copy()
+    here = list(region.plane_index())
+    annotation.set_plane((*here[:axis], place, *here[axis + 1 :]))
+    annotation.replace_classes(classes, "Copy from the plane before")
+    world = dock.layers.classes.data_to_world([place if i == axis else (p or 0) for i, p in enumerate(region.position)])
+    dims = dock.viewer.dims
+    dims.set_point(axis + dims.ndim - len(world), float(world[axis]))
+
+
+def _restore(dock: "CorrectDock", *, is_wanted: bool) -> None:
+    journal = None if dock.layers is None else dock.layers.journal
+    if journal is None:
+        return
+    try:
+        if is_wanted:
+            dock.say(" ".join(journal.restore()) or "Your work is back.")
+        else:
+            journal.discard()
+    except (SuperpixelsError, ValueError) as error:
+        dock.panel.show_error(str(error))
+    dock.panel.offer_restore(journal.offer)
+
+
+def _choose_journal_folder(dock: "CorrectDock") -> None:
+    journal = None if dock.layers is None else dock.layers.journal
+    if journal is None:
+        return
+    chosen = QFileDialog.getExistingDirectory(dock, "Where your work is kept while you work", str(journal.folder))
+    if chosen:
+        journal.move(chosen)
+        dock.panel.set_journal_folder(journal.folder)
