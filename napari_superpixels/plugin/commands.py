@@ -1,8 +1,9 @@
-"""What the Segment widget does, as commands: each acts on the current viewer, opening the widget where needed."""
+"""What the widgets do, as commands: each acts on the current viewer, opening the widget where needed."""
 
 from napari import current_viewer
 
 from napari_superpixels.params import ViewMode
+from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
 from napari_superpixels.plugin.opening import open_widget
 
@@ -52,6 +53,90 @@ def view_mean_color() -> None:
     _set_view_mode("mean-color")
 
 
+def paint() -> None:
+    """Paint superpixels: switch the tool on."""
+    _choose("paint")
+
+
+def erase() -> None:
+    """Take the class of superpixels away: switch the tool on."""
+    _choose("erase")
+
+
+def fill() -> None:
+    """Fill connected superpixels of one class: switch the tool on."""
+    _choose("fill")
+
+
+def rectangle() -> None:
+    """Paint all superpixels in a rectangle: switch the tool on."""
+    _choose("rectangle")
+
+
+def lasso() -> None:
+    """Paint all superpixels in a shape: switch the tool on."""
+    _choose("lasso")
+
+
+def merge() -> None:
+    """Merge superpixels: switch the tool on."""
+    _choose("merge")
+
+
+def split() -> None:
+    """Split a superpixel: switch the tool on."""
+    _choose("split")
+
+
+def cut() -> None:
+    """Cut superpixels along a line: switch the tool on."""
+    _choose("cut")
+
+
+def move() -> None:
+    """Move the border of a superpixel: switch the tool on."""
+    _choose("move")
+
+
+def add_seed() -> None:
+    """Add a superpixel: switch the tool on."""
+    _choose("add_seed")
+
+
+def remove_seed() -> None:
+    """Remove a superpixel: switch the tool on."""
+    _choose("remove_seed")
+
+
+def look_around() -> None:
+    """Switch the tool off."""
+    _choose("")
+
+
+def undo() -> None:
+    """Take the last act of the annotation back."""
+    if (dock := _correct_dock()) is not None:
+        dock.undo()
+
+
+def redo() -> None:
+    """Do the act of the annotation that was taken back again."""
+    if (dock := _correct_dock()) is not None:
+        dock.redo()
+
+
+def next_doubtful() -> None:
+    """Go to the next superpixel that is worth a look."""
+    if (dock := _correct_dock()) is not None:
+        dock.doubts.next()
+
+
+def previous_doubtful() -> None:
+    """Go back to the doubtful superpixel before."""
+    if (dock := _correct_dock()) is not None:
+        dock.doubts.previous()
+
+
 def _set_view_mode(mode: ViewMode) -> None:
     if (dock := _dock()) is not None:
         dock.session.update_view(view_mode=mode)
@@ -61,3 +146,14 @@ def _dock() -> SegmentDock | None:
     """Return the current viewer's Segment widget, opened if it was not; None without a viewer."""
     viewer = current_viewer()
     return None if viewer is None else open_widget(viewer, "Segment")
+
+
+def _choose(name: str) -> None:
+    if (dock := _correct_dock()) is not None:
+        dock.choose_tool(name)
+
+
+def _correct_dock() -> CorrectDock | None:
+    """Return the current viewer's Correct widget, opened if it was not; None without a viewer."""
+    viewer = current_viewer()
+    return None if viewer is None else open_widget(viewer, "Correct")

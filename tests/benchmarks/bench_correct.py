@@ -18,7 +18,7 @@ from napari_superpixels.plugin.virtual_display import has_display, virtual_displ
 
 N_SEGMENTS = 10_000
 SIZE = 2048
-N_CLICKS = 30
+N_CLICKS = 20
 DRAG_S = 2.0
 MIN_UPDATES = 30
 

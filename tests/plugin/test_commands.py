@@ -6,6 +6,7 @@ from napari.layers import Labels
 from npe2 import PluginManager, PluginManifest
 
 from napari_superpixels.plugin import commands
+from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
 
 MANIFEST = Path(__file__).parents[2] / "napari.yaml"
@@ -55,6 +56,28 @@ def test_cancel_and_reset(widget) -> None:
     widget().session.update(n_segments=7)
     commands.reset()
     assert widget().session.params.n_segments == 400
+
+
+def test_tools_open_the_correct_widget(viewer, widget, qtbot) -> None:
+    commands.paint()
+    correct = viewer.window._qt_window.findChild(CorrectDock)
+    assert correct.tools.active == ""
+    assert "Press Segment first" in correct.panel.status.text()
+    commands.reset()
+    widget().session.update(model=None, n_segments=12)
+    correct.panel.segment.click()
+    qtbot.waitUntil(lambda: correct.layers is not None, timeout=60_000)
+    for name in ("paint", "merge", "cut"):
+        getattr(commands, name)()
+        assert correct.tools.active == name
+    correct.layers.annotation.paint([1])
+    commands.undo()
+    assert not correct.layers.annotation.classes.any()
+    commands.redo()
+    assert correct.layers.annotation.classes.any()
+    commands.look_around()
+    assert correct.tools.active == ""
+    correct.close_session()
 
 
 def test_without_a_viewer_nothing_happens(monkeypatch) -> None:
