@@ -188,7 +188,7 @@ def test_a_run_that_goes_on_from_a_file_ends_with_the_same_weights(
 
 
 def test_time_limit_ends_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = itertools.count(0.0, 0.01)
+    seconds = itertools.count(1.0, 0.01)
     clock = SimpleNamespace(perf_counter=lambda: next(seconds))
     monkeypatch.setattr("napari_superpixels.nets.train_module.time", clock)
     limited = QUICK.model_copy(update={"steps": 10**6, "time_limit": 0.5})
