@@ -1,6 +1,7 @@
 """Changes of the class table, and marks of what was checked."""
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_superpixels.data.class_table import ClassTable, Color
 from napari_superpixels.engine.annotation_core import Anchor, AnnotationCore
@@ -73,6 +74,42 @@ class ClassActs(AnnotationCore):
     def import_table(self, table: ClassTable) -> Entry | None:
         """Replace the class table; numbers that pixels have, and it lacks, are added to it."""
         return self._set_table("Import class table", table.completed(classes_used(self.classes)))
+
+    def import_classes(
+        self, values: npt.NDArray[np.uint8], table: ClassTable, name: str = "Import classes"
+    ) -> Entry | None:
+        """Replace the class of every pixel of all planes, and the class table, in one act.
+
+        Parameters
+        ----------
+        values : ndarray of uint8
+            Classes, of the shape of the arrays.
+        table : ClassTable
+            The new table; numbers that pixels have, and it lacks, are added to it.
+        name : str
+            Name of the entry.
+
+        Returns
+        -------
+        Entry or None
+            The act; None if it changes nothing.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        if values.shape != self.classes.shape:
+            raise ValueError(f"The classes have shape {values.shape}; expected {self.classes.shape}, the annotation's.")
+        self.end_stroke()
+        everywhere = tuple(slice(0, n) for n in values.shape)
+        delta = ArrayDelta.between("classes", everywhere, self.classes, values.astype(np.uint8))
+        table = table.completed(classes_used(values))
+        if delta is None:
+            return self._set_table(name, table)
+        self._put(delta)
+        before, after = {"table": self._table.to_json()}, {"table": table.to_json()}
+        return self._commit(name, (delta,), before, after)
 
     def _set_table(self, name: str, table: ClassTable, deltas: tuple[ArrayDelta, ...] = ()) -> Entry | None:
         self.end_stroke()

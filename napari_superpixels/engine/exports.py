@@ -36,6 +36,7 @@ __all__ = [
     "read_annotation",
     "read_class_map",
     "read_class_table",
+    "read_import",
     "write_annotation",
     "write_class_table",
     "write_superpixels",
@@ -142,7 +143,7 @@ def export_annotation(
 
 
 def import_annotation(path: str | Path, annotation: Annotation, *, image: str | None = None) -> tuple[str, ...]:
-    """Take classes from a file, as acts that can be undone: the class table, then the classes of each plane.
+    """Take classes and class table from a file, as one act that can be undone.
 
     Parameters
     ----------
@@ -163,14 +164,25 @@ def import_annotation(path: str | Path, annotation: Annotation, *, image: str | 
     ReadError
         If the file is missing, damaged, or of an image of another shape; nothing is changed then.
     """
-    found = read_annotation(path, shape=annotation.classes.shape, table=annotation.table, image=image)
-    annotation.import_table(_joined(annotation.table, found.table, Path(path)))
-    shown = annotation.plane
-    for plane in found.planes():
-        annotation.set_plane((*plane, slice(None), slice(None)))
-        annotation.replace_classes(found.classes[plane], f"Import {Path(path).name}")
-    annotation.set_plane(tuple(slice(None) if i is None else i for i in shown))
+    found = read_import(path, annotation.classes.shape, annotation.table, image=image)
+    annotation.import_classes(found.classes, found.table, f"Import {Path(path).name}")
     return found.notes
+
+
+def read_import(path: str | Path, shape: tuple[int, ...], table: ClassTable, *, image: str | None = None) -> ClassMap:
+    """Read what :func:`import_annotation` takes; in a worker thread, where the file may be large.
+
+    Parameters
+    ----------
+    path, image
+        As there.
+    shape : tuple of int
+        Shape of the annotation.
+    table : ClassTable
+        Its classes; those whose numbers the file does not use stay.
+    """
+    found = read_annotation(path, shape=shape, table=table, image=image)
+    return replace(found, table=_joined(table, found.table, Path(path)))
 
 
 def read_class_map(

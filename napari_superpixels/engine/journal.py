@@ -35,7 +35,7 @@ from napari_superpixels.engine.journal_file import (
 )
 from napari_superpixels.engine.project import ImageReference, Pixels, image_reference, read_reference
 from napari_superpixels.engine.scheduler import Dispatch
-from napari_superpixels.engine.state_archive import checked_entry, read_state, write_state
+from napari_superpixels.engine.state_archive import checked_entry, read_position, read_state, write_state
 from napari_superpixels.errors import ReadError
 from napari_superpixels.files import replacing
 
@@ -44,6 +44,8 @@ MIN_LOG_BYTES = 16 * 2**20
 #: Nor may it have more acts than this, which must all be done again to restore it.
 MAX_LOG_ACTS = 20_000
 _MAX_STEM = 60
+#: By how many acts a record brings the history forward.
+_STEPS = {Kind.done: 1, Kind.undone: -1, Kind.redone: 1}
 
 
 def default_journal_folder() -> Path:
@@ -72,7 +74,7 @@ class Unfinished:
     image: ImageReference
     """The image that it belongs to."""
     n_acts: int
-    """Number of acts since its snapshot."""
+    """How many acts are done in it, as far as its history goes back."""
     changed: float
     """When it was written last, in seconds since 1970."""
 
@@ -140,7 +142,7 @@ class Journal:
             (annotation.amended, lambda entry: self._note(Kind.amended, entry)),
             (annotation.undone, lambda entry: self._note(Kind.undone)),
             (annotation.redone, lambda entry: self._note(Kind.redone)),
-            (annotation.restored, self._on_restored),
+            (annotation.restored, self.begin),
         ]
         for signal, handler in self._handlers:
             signal.connect(handler)
@@ -151,6 +153,11 @@ class Journal:
     def path(self) -> Path:
         """The journal's file, which is there from the first act on."""
         return self._log.path
+
+    def begin(self) -> None:
+        """Write everything down now, not with the first act."""
+        self._needs_snapshot = False
+        self._queue.put(_Command(state=self._annotation.snapshot()))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything is written; return whether it is, within so many seconds."""
@@ -176,14 +183,9 @@ class Journal:
 
     def _note(self, kind: Kind, entry: Entry | None = None) -> None:
         if self._needs_snapshot:
-            self._needs_snapshot = False
-            self._queue.put(_Command(state=self._annotation.snapshot()))
+            self.begin()
         else:
             self._queue.put(_Command(kind=kind, entry=entry))
-
-    def _on_restored(self) -> None:
-        self._needs_snapshot = False
-        self._queue.put(_Command(state=self._annotation.snapshot()))
 
     def _write(self) -> None:
         """Write what is queued, in order; all that waits goes to the disk together."""
@@ -363,12 +365,12 @@ def find_unfinished(folder: str | Path) -> list[Unfinished]:
             if not lock(file):
                 continue
             file.seek(0)
-            kinds = []
-            reference = None
-            for record in read_records(file, path):
-                kinds.append(record.kind)
-                if reference is None:
-                    reference = read_reference(read_header(record.payload, path).get("image"), path)
-            if reference is not None and kinds[:2] == [Kind.header, Kind.snapshot]:
-                found.append(Unfinished(path, reference, len(kinds) - 2, path.stat().st_mtime))
+            records = read_records(file, path)
+            first, second = next(records, None), next(records, None)
+            if first is None or second is None or (first.kind, second.kind) != (Kind.header, Kind.snapshot):
+                continue
+            reference = read_reference(read_header(first.payload, path).get("image"), path)
+            n_acts = read_position(io.BytesIO(second.payload), path)
+            n_acts += sum(_STEPS.get(record.kind, 0) for record in records)
+            found.append(Unfinished(path, reference, n_acts, path.stat().st_mtime))
     return sorted(found, key=lambda journal: journal.changed, reverse=True)

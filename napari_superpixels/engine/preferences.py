@@ -9,13 +9,17 @@ from typing import Any, TypeVar
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
+from napari_superpixels.engine.journal import default_journal_folder
 from napari_superpixels.errors import WriteError
 from napari_superpixels.files import replacing
 from napari_superpixels.params import SegmentParams, ViewParams
 
 #: Environment variable that names another folder for the preferences.
 CONFIG_VARIABLE = "NAPARI_SUPERPIXELS_CONFIG"
+#: Environment variable that names another folder for the journals, whatever the user chose.
+JOURNAL_VARIABLE = "NAPARI_SUPERPIXELS_JOURNALS"
 _FILE = "preferences.json"
+_PARTS = ("segment", "view", "journal_folder")
 _SCHEMA = 1
 _LOG = logging.getLogger(__name__)
 _warned_folders: set[Path] = set()
@@ -30,15 +34,7 @@ def config_folder() -> Path:
 
 def load_preferences() -> tuple[SegmentParams, ViewParams]:
     """Return what was saved last; the default for everything that is missing, unknown or out of bounds."""
-    try:
-        content: Any = json.loads((config_folder() / _FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        content = {}
-    except (OSError, ValueError) as error:
-        _LOG.info("The preferences cannot be read, so the defaults are used: %s", error)
-        content = {}
-    if not isinstance(content, dict):
-        content = {}
+    content = _read()
     return _valid_part(SegmentParams, content.get("segment")), _valid_part(ViewParams, content.get("view"))
 
 
@@ -47,8 +43,38 @@ def save_preferences(params: SegmentParams, view: ViewParams) -> bool:
 
     A folder that cannot be written is logged once and otherwise ignored: preferences are a comfort.
     """
+    return _save({"segment": params.model_dump(), "view": view.model_dump()})
+
+
+def journal_folder() -> Path:
+    """Return the folder where annotations are journaled: the one that the user chose, or one in the user's data."""
+    override = os.environ.get(JOURNAL_VARIABLE)
+    chosen = override or _read().get("journal_folder")
+    return Path(chosen) if isinstance(chosen, str) and chosen else default_journal_folder()
+
+
+def save_journal_folder(folder: str | Path) -> bool:
+    """Remember the folder that the user chose for journals, as :func:`save_preferences` does."""
+    return _save({"journal_folder": str(Path(folder).absolute())})
+
+
+def _read() -> dict[str, Any]:
+    """Return what is saved; nothing if it cannot be read."""
+    try:
+        content: Any = json.loads((config_folder() / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        _LOG.info("The preferences cannot be read, so the defaults are used: %s", error)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _save(changes: dict[str, Any]) -> bool:
+    """Put parts in the place of those that are saved; return whether that worked."""
     folder = config_folder()
-    content = {"schema": _SCHEMA, "segment": params.model_dump(), "view": view.model_dump()}
+    known = {name: part for name, part in _read().items() if name in _PARTS}
+    content = {**known, "schema": _SCHEMA, **changes}
     try:
         with replacing(folder / _FILE) as part, part.open("w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)

@@ -136,6 +136,16 @@ def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict
     return AnnotationState(labels, classes, table, planes, entries, position), dict(head.extra), notes
 
 
+def read_position(file: IO[bytes], name: str | Path) -> int:
+    """Return how many acts of an annotation's history are done; the errors are those of :func:`read_state`."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            head = _read_head(archive, name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
+    return min(head.position, head.n_entries)
+
+
 def _plane_to_json(position: Position, plane: PlaneState) -> _Plane:
     return _Plane(
         position=position,
