@@ -1,35 +1,38 @@
-"""Files of an annotation, chosen in dialogs: exports, imports, class tables, projects."""
+"""Files of an annotation that the user asks for: exports, imports, class tables, saved projects."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+import numpy.typing as npt
 from psygnal import Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_superpixels.data.annotation_files import AnnotationFormat
-from napari_superpixels.data.class_table import read_class_table, write_class_table
-from napari_superpixels.engine.exports import export_annotation, file_filter, import_annotation
-from napari_superpixels.engine.project import SUFFIX, image_reference, open_project, save_project
-from napari_superpixels.engine.scheduler import Dispatch, Scheduler
-from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.data.annotation_files import SUFFIXES, AnnotationFormat
+from napari_superpixels.data.class_map import ClassMap
+from napari_superpixels.data.class_table import ClassTable, read_class_table, write_class_table
+from napari_superpixels.engine.annotation_core import AnnotationState
+from napari_superpixels.engine.exports import export_annotation, file_filter, read_import
+from napari_superpixels.engine.project import SUFFIX, image_reference, save_project
+from napari_superpixels.engine.scheduler import Dispatch
+from napari_superpixels.errors import WriteError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
-from napari_superpixels.plugin.file_io import PLACEMENT
+from napari_superpixels.plugin.errands import Errands
+from napari_superpixels.plugin.file_dialogs import FileDialogs, with_suffix
+from napari_superpixels.widgets.wording import describe_error
 
 _TABLES = "Class table (*.csv *.json)"
 _PROJECTS = f"Project (*{SUFFIX})"
 
 
 class AnnotationFiles:
-    """Writes and reads what the user asks for; writing is done in a worker.
+    """Asks for files, and writes and reads them off the main thread.
 
     Parameters
     ----------
-    parent : QWidget
-        Over which dialogs open.
+    dialogs : FileDialogs
+        Asks the user.
     dispatch : callable
         Runs a function in the main thread.
     """
@@ -39,128 +42,125 @@ class AnnotationFiles:
     failed = Signal(str)
     """Why something could not be done."""
 
-    def __init__(self, parent: QWidget, dispatch: Dispatch) -> None:
-        self._parent = parent
+    def __init__(self, dialogs: FileDialogs, dispatch: Dispatch) -> None:
+        self.dialogs = dialogs
         self.layers: AnnotationLayers | None = None
-        self.on_saved: Callable[[], None] = lambda: None
-        """Called when all of the work has been saved."""
-        self._writer: Scheduler[tuple[Callable[[], None], Path, bool], Path] = Scheduler(
-            lambda job: self._write(job.request),
-            supersedes=lambda new, old: False,
-            dispatch=dispatch,
-            on_result=lambda request, path: self._on_written(path, is_all=request[2]),
-            on_error=lambda request, error: self.failed.emit(str(error)),
-            on_cancelled=lambda request: None,
-            on_idle=lambda: None,
-        )
+        self._errands = Errands(dispatch, lambda error: self.failed.emit(describe_error(error)))
 
     def close(self) -> None:
         """Stop; what is being written is finished."""
         self.layers = None
-        self._writer.close()
+        self._errands.close()
 
     def export(self, kind: str) -> None:
         """Ask where to, and write the annotation in a format."""
-        layers, wanted = self.layers, AnnotationFormat(kind)
-        path = self._ask_save("Export the annotation", file_filter(wanted))
-        if layers is not None and path is not None:
-            state, name, placed = layers.annotation.snapshot(), layers.image.name, _placement(layers.image)
-            export = partial(export_annotation, path, state, wanted, image=name, layer=placed)
-            self._writer.submit((export, path, False))
+        wanted = AnnotationFormat(kind)
+        path = self._ask_save("Export the annotation", file_filter(wanted), SUFFIXES[wanted])
+        layers = self.layers
+        if layers is None or path is None:
+            return
+        state, placed = _without_channels(layers)
+        name = layers.image.name
+        self._write(path, lambda: export_annotation(path, state, wanted, image=name, layer=placed))
 
     def import_(self, kind: str) -> None:
-        """Ask for a file, and take the classes in it."""
-        path = self._ask_open("Import an annotation", file_filter(AnnotationFormat(kind)))
-        if self.layers is not None and path is not None:
-            layers = self.layers
-            self._try(path, lambda: import_annotation(path, layers.annotation, image=layers.image.name))
+        """Ask for a file, and take the classes in it as one act."""
+        layers = self.layers
+        path = (
+            None
+            if layers is None
+            else self.dialogs.ask_open("Import an annotation", file_filter(AnnotationFormat(kind)))
+        )
+        if layers is None or path is None:
+            return
+        region, table, name = layers.region, layers.annotation.table, layers.image.name
+        axis = region.channel_axis
+        shape = tuple(n for i, n in enumerate(region.full_shape) if i != axis)
+        self._errands.run(
+            lambda: read_import(path, shape, table, image=name), lambda found: self._take(layers, path, found)
+        )
 
     def export_table(self) -> None:
         """Ask where to, and write the class table."""
-        path = self._ask_save("Export the class table", _TABLES)
+        path = self._ask_save("Export the class table", _TABLES, (".csv", ".json"), name="classes")
         if self.layers is not None and path is not None:
             table = self.layers.annotation.table
-            self._writer.submit((partial(write_class_table, path, table), path, False))
+            self._write(path, lambda: write_class_table(path, table))
 
     def import_table(self) -> None:
         """Ask for a class table, and take it."""
-        path = self._ask_open("Import a class table", _TABLES)
-        if self.layers is not None and path is not None:
-            annotation = self.layers.annotation
-            self._try(path, lambda: annotation.import_table(read_class_table(path)))
+        layers = self.layers
+        path = None if layers is None else self.dialogs.ask_open("Import a class table", _TABLES)
+        if layers is None or path is None:
+            return
+
+        def take(table: ClassTable) -> None:
+            layers.annotation.import_table(table)
+            self.told.emit(f"{len(table)} classes from {path}.")
+
+        self._errands.run(lambda: read_class_table(path), take)
+
+    def ask_project(self) -> Path | None:
+        """Ask for a project to open."""
+        return self.dialogs.ask_open("Open a project", _PROJECTS)
 
     def save_project(self) -> None:
         """Ask where to, and save all of the work."""
-        layers, path = self.layers, self._ask_save("Save the project", _PROJECTS)
+        path = self._ask_save("Save the project", _PROJECTS, (SUFFIX,))
+        layers = self.layers
         if layers is None or path is None:
             return
-        state, image = layers.annotation.snapshot(), layers.image
-        name, source = image.name, getattr(image.source, "path", None)
-        settings = {"layer": _placement(image)}
+        state, settings = layers.annotation.snapshot(), layers.settings()
+        last = layers.annotation.history.last
+        image, pixels = layers.image, layers.image.data
+        name, source = image.name, image.source.path
 
-        def save() -> None:
-            save_project(path, state, image_reference(image.data, name, source), settings)
+        def saved() -> None:
+            if layers.journal is not None:
+                layers.journal.note_saved(last)
 
-        self._writer.submit((save, path, True))
+        self._write(path, lambda: save_project(path, state, image_reference(pixels, name, source), settings), saved)
 
-    def open_project(self) -> None:
-        """Ask for a project of this image, and go on with it."""
-        path = self._ask_open("Open a project", _PROJECTS)
-        if self.layers is not None and path is not None:
-            layers = self.layers
-            self._try(path, lambda: _take_project(path, layers))
+    def _write(self, path: Path, write: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        def written(_: None) -> None:
+            then()
+            self.told.emit(f"Written: {path}")
 
-    def _write(self, request: tuple[Callable[[], None], Path, bool]) -> Path:
-        request[0]()
-        return request[1]
+        self._errands.run(write, written)
 
-    def _on_written(self, path: Path, *, is_all: bool) -> None:
-        if is_all:
-            self.on_saved()
-        self.told.emit(f"Written: {path}")
+    def _take(self, layers: AnnotationLayers, path: Path, found: ClassMap) -> None:
+        axis = layers.region.channel_axis
+        values = found.classes if axis is None else np.expand_dims(found.classes, axis)
+        values = np.broadcast_to(values, layers.annotation.classes.shape)
+        entry = layers.annotation.import_classes(values, found.table, f"Import {path.name}")
+        said = f"Classes from {path}." if entry else f"{path} holds the same classes as are here."
+        self.told.emit(" ".join([said, *found.notes]))
 
-    def _try(self, path: Path, act: Callable[[], Any]) -> None:
+    def _ask_save(self, title: str, kinds: str, suffixes: tuple[str, ...], name: str = "") -> Path | None:
+        """Return the file to write; None where there is none, which was told then."""
+        if self.layers is None:
+            return None
+        stem = name or Path(self.layers.image.name).stem or "annotation"
+        chosen = self.dialogs.ask_save(title, f"{stem}{suffixes[0]}", kinds)
+        if chosen is None:
+            return None
         try:
-            act()
-        except (SuperpixelsError, ValueError) as error:
+            return with_suffix(chosen, suffixes)
+        except WriteError as error:
             self.failed.emit(str(error))
-        else:
-            self.told.emit(f"Read: {path}")
-
-    def _ask_save(self, title: str, kinds: str) -> Path | None:
-        if self.layers is None:
             return None
-        suffix = kinds[kinds.index("*") + 1 :].split()[0].rstrip(")")
-        stem = Path(self.layers.image.name).stem or "annotation"
-        chosen, _ = QFileDialog.getSaveFileName(self._parent, title, f"{stem}{suffix}", kinds)
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_name(path.name + suffix)
-
-    def _ask_open(self, title: str, kinds: str) -> Path | None:
-        if self.layers is None:
-            return None
-        chosen, _ = QFileDialog.getOpenFileName(self._parent, title, "", kinds)
-        return Path(chosen) if chosen else None
 
 
-def _take_project(path: Path, layers: AnnotationLayers) -> None:
-    project = open_project(path)
-    difference = project.image.difference(layers.image.data)
-    if difference:
-        raise ValueError(f"{path.name} was made on another image: {difference}.")
-    layers.annotation.restore(project.state)
+def _without_channels(layers: AnnotationLayers) -> tuple[AnnotationState, dict[str, Any]]:
+    """Return an annotation and its placement for other programs, for which the channels of an image are one plane."""
+    state, axis = layers.annotation.snapshot(), layers.region.channel_axis
+    placed: dict[str, Any] = {"scale": layers.image.scale.tolist()}
+    placed |= {"units": [str(unit) for unit in layers.image.units], "axis_labels": list(layers.image.axis_labels)}
+    if axis is None:
+        return state, placed
 
+    def first(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.take(array, 0, axis)
 
-def _placement(layer: Layer) -> dict[str, Any]:
-    """Return where a layer lies, as JSON can hold it."""
-    placement: dict[str, Any] = {}
-    for key in PLACEMENT:
-        value = getattr(layer, key)
-        if key == "affine":
-            value = value.affine_matrix
-        elif key == "units":
-            value = [str(unit) for unit in value]
-        placement[key] = value.tolist() if isinstance(value, np.ndarray) else list(value)
-    return placement
+    kept = {key: [part for i, part in enumerate(parts) if i != axis] for key, parts in placed.items()}
+    return replace(state, labels=first(state.labels), classes=first(state.classes)), kept

@@ -8,12 +8,14 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
+from pydantic import JsonValue
 
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.deltas import ArrayName, Box
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.preferences import journal_folder
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
@@ -21,6 +23,7 @@ from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.brush import BrushStroke, read_stroke
+from napari_superpixels.plugin.file_io import stored_placement
 from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.partial import write_box
@@ -87,8 +90,11 @@ class AnnotationLayers:
     def close(self) -> None:
         """Stop keeping the layers, which stay."""
         self.annotation.end_stroke()
-        if self.journal is not None:
-            self.journal.close()
+        if self.journal is not None and self.journal.close():
+            self._results.noted.emit(
+                f"What was done on {self.image.name!r} is in no project file; it is kept in {self.journal.folder} and "
+                "offered when the image is opened again."
+            )
         self._links.close()
         self._results.detach(self.superpixels)
         for layer in self.layers:
@@ -98,7 +104,16 @@ class AnnotationLayers:
 
     def start_journal(self, dispatch: Dispatch) -> None:
         """Write every act down from now on."""
-        self.journal = JournalKeeper(self.annotation, self.image, dispatch)
+        self.journal = JournalKeeper(self.annotation, self.image, journal_folder(), self.settings(), dispatch)
+
+    def settings(self) -> dict[str, JsonValue]:
+        """Return what is kept with the annotation in files: placement, channels, origin of the superpixels."""
+        made = self.superpixels.metadata.get(METADATA_KEY, {})
+        return {
+            "layer": stored_placement(self.image),
+            "channel_axis": self.region.channel_axis,
+            "segmentation": {key: value for key, value in made.items() if key != "project"},
+        }
 
     def ensure_shown(self) -> None:
         """Put layers that the user removed back into the viewer, the classes above the superpixels."""
@@ -156,6 +171,7 @@ class AnnotationLayers:
         events.connect(annotation.labels_changed, self._redraw)
         events.connect(annotation.corrections_changed, self._hand_on_corrections)
         events.connect(annotation.params_changed, self._restore)
+        events.connect(annotation.restored, self._on_restored)
         events.connect(self._session.recalled, self._remember)
         events.connect(self.superpixels.events.paint, self._brush_listener("labels"))
         events.connect(self.classes.events.paint, self._brush_listener("classes"))
@@ -178,6 +194,21 @@ class AnnotationLayers:
         if inputs is not None and _is_of(inputs, self.region):
             self._session.set_corrections(self.annotation.corrections)
 
+    def _on_restored(self) -> None:
+        """Bring the parameters back with superpixels that come from a file, and what repairs need of their result."""
+        params = self.annotation.params
+        if params is None:
+            return
+        inputs = self._session.inputs
+        if inputs is None:
+            self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
+        elif not _is_of(inputs, self.region):
+            return
+        try:
+            self._restore(params)
+        except ValueError as error:
+            self.noted.emit(f"The parameters of these superpixels are not known here: {error}")
+
     def _restore(self, params: dict[str, Any]) -> None:
         """Bring the parameters back that the superpixels have after an undo or redo."""
         self._session.restore(SegmentParams(**params))
@@ -194,6 +225,7 @@ class AnnotationLayers:
         axis = self.region.channel_axis
         if axis is not None:
             # All channels share memory; only the one that is shown is drawn.
+            mask, values = _first_along(axis, box, mask, values)
             box = (*box[:axis], self.region.shown_channel(self._viewer.dims), *box[axis + 1 :])
         self._writing += 1
         try:
@@ -231,6 +263,18 @@ class AnnotationLayers:
             self.annotation.note_brush(name, stroke.indices, stroke.old, stroke.new)
 
         return listen
+
+
+def _first_along(
+    axis: int, box: Box, mask: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.bool_] | None, npt.NDArray[Any]]:
+    """Return the first of the same mask and values along an axis, whose others hold the same."""
+    first = (slice(None),) * axis + (slice(0, 1),)
+    if mask is None:
+        return None, values.reshape([side.stop - side.start for side in box])[first]
+    spread = np.zeros(mask.shape, values.dtype)
+    spread[mask] = values
+    return mask[first], spread[first][mask[first]]
 
 
 def _is_of(inputs: ImageInput, region: Region) -> bool:

@@ -17,6 +17,7 @@ from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import is_made_here
 from napari_superpixels.plugin.coarser import CoarserLines
 from napari_superpixels.plugin.doubt_guide import DoubtGuide
+from napari_superpixels.plugin.file_dialogs import FileDialogs
 from napari_superpixels.plugin.guides import Guides
 from napari_superpixels.plugin.hand import Hand
 from napari_superpixels.plugin.key_bindings import KeyBindings
@@ -24,6 +25,7 @@ from napari_superpixels.plugin.layer_menu import LayerMenu
 from napari_superpixels.plugin.opening import segment_image
 from napari_superpixels.plugin.panel_wiring import wire_panel
 from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.safekeeping import Safekeeping
 from napari_superpixels.plugin.suggestion_view import SuggestionView
 from napari_superpixels.plugin.tools import TOOLS, ToolBox
 from napari_superpixels.plugin.workspace import open_workspace
@@ -63,7 +65,8 @@ class CorrectDock(QWidget):
         self.doubts = DoubtGuide(self._viewer, self.follower)
         self.suggestions = SuggestionView(self._viewer, self.follower, dispatch)
         self.coarser = CoarserLines(self._viewer, dispatch)
-        self.files = AnnotationFiles(self, dispatch)
+        self.files = AnnotationFiles(FileDialogs(self), dispatch)
+        self.safekeeping = Safekeeping(self._workspace)
         self.image_menu = LayerMenu("image", "The image whose superpixels are corrected and painted.")
         self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.image_menu)
         self._reason = ""
@@ -101,6 +104,7 @@ class CorrectDock(QWidget):
             self.tools.choose("")
         self._reason = reason
         self.panel.set_unavailable(reason, can_segment=reason == SEGMENT_FIRST)
+        self.safekeeping.set_image(self.image_menu.layer, self.layers)
 
     def choose_tool(self, name: str) -> None:
         """Switch a tool on, or off with an empty name; without superpixels, say what to do."""
@@ -133,7 +137,15 @@ class CorrectDock(QWidget):
         self._set_layers(None)
         self._links.close()
         self.panel.close_session()
-        for part in (self.tools, self.guides, self.suggestions, self.coarser, self.files, self.follower):
+        for part in (
+            self.tools,
+            self.guides,
+            self.suggestions,
+            self.coarser,
+            self.files,
+            self.safekeeping,
+            self.follower,
+        ):
             part.close()
         self._workspace.release()
 
@@ -209,7 +221,6 @@ class CorrectDock(QWidget):
         self.panel.set_hierarchy(None if layers is None else self.hierarchy)
         if layers is None:
             self.follower.set_plane(None)
-            self.panel.offer_restore("")
             return
         self._follow(layers)
 
@@ -224,9 +235,7 @@ class CorrectDock(QWidget):
         journal = layers.journal
         if journal is not None:
             links.connect(journal.failed, self.panel.show_error)
-            self.files.on_saved = journal.note_saved
-            self.panel.set_journal_folder(journal.folder)
-            self.panel.offer_restore(journal.offer)
+            links.connect(journal.resumed, self.say)
         self._is_stale = True
         self._catch_up()
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Layer
 from napari.utils.notifications import show_warning
+from pydantic import JsonValue
 
 from napari_superpixels.data.class_map import ClassMap, Instances
 from napari_superpixels.data.class_table import MAX_CLASS, PALETTE, ClassTable, LabelClass
@@ -167,6 +169,16 @@ def _read_image(project: Project) -> tuple[npt.NDArray[Any], bool] | None:
         show_warning(f"{path} is not the image that {project.path.name} was made on: {difference}. It is not opened.")
         return None
     return image.array, bool(image.rgb)
+
+
+def stored_placement(layer: Layer) -> dict[str, JsonValue]:
+    """Return where a layer lies, as a project keeps it."""
+    return {
+        **{key: np.asarray(getattr(layer, key)).tolist() for key in ("scale", "translate", "rotate", "shear")},
+        "affine": layer.affine.affine_matrix.tolist(),
+        "units": [str(unit) for unit in layer.units],
+        "axis_labels": list(layer.axis_labels),
+    }
 
 
 def _placement(project: Project) -> dict[str, Any]:

@@ -1,28 +1,26 @@
-"""The journal of an annotation, and what an earlier one, not closed properly, offers."""
+"""The journal of an annotation while it is open."""
 
-import datetime
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from napari.layers import Image
 from psygnal import Signal
+from pydantic import JsonValue
 
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.journal import (
-    Journal,
-    JournaledImage,
-    Unfinished,
-    default_journal_folder,
-    find_unfinished,
-    restore,
-)
+from napari_superpixels.engine.annotation_core import AnnotationState
+from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.journal import Journal, JournaledImage
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.scheduler import Dispatch
-from napari_superpixels.errors import ReadError
+
+_MOVE_S = 10.0
 
 
 class JournalKeeper:
-    """Writes every act of an annotation down, in a folder that the user can choose.
+    """Writes every act of an annotation down, and decides what stays when it is closed.
+
+    Work that is in no project file stays in its journal, which is offered when the image is opened again.
 
     Parameters
     ----------
@@ -30,88 +28,108 @@ class JournalKeeper:
         What to follow.
     image : napari.layers.Image
         Its image, in memory or lazy, without resolution levels.
+    folder : pathlib.Path
+        Where.
+    settings : mapping
+        What else to keep, as JSON can hold it.
     dispatch : callable
         Runs a function in the main thread.
     """
 
     failed = Signal(str)
-    """Why acts cannot be written down."""
+    """Why acts cannot be written down; once until they can be again."""
+    resumed = Signal(str)
+    """They can be again."""
 
-    def __init__(self, annotation: Annotation, image: Any, dispatch: Dispatch) -> None:
+    def __init__(
+        self,
+        annotation: Annotation,
+        image: Image,
+        folder: Path,
+        settings: Mapping[str, JsonValue],
+        dispatch: Dispatch,
+    ) -> None:
+        self.folder = folder
         self._annotation = annotation
         self._image = image
+        self._settings = settings
         self._dispatch = dispatch
-        self.folder = default_journal_folder()
-        self._saved_at: Any = annotation.history.last
+        self._saved: Entry | None = annotation.history.last
         self._links = Links()
-        self._unfinished = self._find()
-        self._start()
+        self._journal = self._new_journal()
 
     @property
-    def offer(self) -> str:
-        """What can be restored, in words; empty if nothing."""
-        if self._unfinished is None:
-            return ""
-        when = datetime.datetime.fromtimestamp(self._unfinished.changed).strftime("%d %b %Y, %H:%M")
-        return f"There is unfinished work on {self._unfinished.image.name!r}, last changed {when}. Go on with it?"
+    def has_unsaved_work(self) -> bool:
+        """Whether anything was done by hand that no project file holds."""
+        history = self._annotation.history
+        done = history.entries[: history.position]
+        return history.last is not self._saved and any("params" not in entry.after for entry in done)
 
-    def restore(self) -> tuple[str, ...]:
-        """Go on with unfinished work; return what the user should know.
+    def take(self, state: AnnotationState, *, is_saved: bool) -> None:
+        """Replace the annotation by a stored one; unsaved work stays in a journal of its own.
+
+        Parameters
+        ----------
+        state : AnnotationState
+            Of the annotation's shape.
+        is_saved : bool
+            Whether a project file holds it, so that nothing needs to be written before the next act.
 
         Raises
         ------
-        ReadError
-            If it cannot be read, or belongs to another image.
+        ValueError
+            If its arrays have another shape; nothing is changed then.
         """
-        if self._unfinished is None:
-            return ()
-        kept = restore(self._unfinished.path)
-        difference = kept.image.difference(self._image.data)
-        if difference:
-            raise ReadError(f"The unfinished work was made on another image: {difference}.")
-        if kept.state.labels.shape != self._annotation.labels.shape:
-            raise ReadError(f"The unfinished work has shape {kept.state.labels.shape}, the image another.")
-        self._annotation.restore(kept.state)
-        # The old journal goes once the new one holds its work.
-        if self._journal.flush(10.0):
-            self.discard()
-        return kept.notes
+        if state.labels.shape != self._annotation.labels.shape:
+            raise ValueError(
+                f"The stored annotation has shape {state.labels.shape}, the image {self._annotation.labels.shape}."
+            )
+        self._annotation.end_stroke()
+        self._links.close()
+        self._journal.close(keep=self.has_unsaved_work)
+        self._annotation.restore(state)
+        self._saved = self._annotation.history.last if is_saved else None
+        self._journal = self._new_journal()
+        if not is_saved:
+            self._journal.begin()
 
-    def discard(self) -> None:
-        """Delete unfinished work."""
-        if self._unfinished is not None:
-            with suppress(OSError):
-                self._unfinished.path.unlink()
-            self._unfinished = None
+    def move(self, folder: Path) -> bool:
+        """Write to another folder from now on; return whether that works, else the old journal stays too."""
+        self.folder, old = folder, self._journal
+        self._links.close()
+        self._journal = self._new_journal()
+        is_moved = True
+        if self.has_unsaved_work:
+            self._journal.begin()
+            is_moved = self._journal.flush(_MOVE_S)
+        old.close(keep=not is_moved)
+        return is_moved
 
-    def move(self, folder: str | Path) -> None:
-        """Write down what is done in another folder from now on."""
-        self._stop(keep=False)
-        self.folder = Path(folder)
-        self._start()
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything is written, in any thread; return whether it is, within so many seconds."""
+        return self._journal.flush(timeout)
 
-    def note_saved(self) -> None:
-        """Take note that all that was done is saved elsewhere."""
-        self._saved_at = self._annotation.history.last
+    def note_saved(self, entry: Entry | None) -> None:
+        """Take note that all up to an act, the last one then, is in a project file."""
+        self._saved = entry
 
-    def close(self) -> None:
-        """Stop; the journal stays if it holds what is not saved elsewhere."""
-        self._stop(keep=self._annotation.history.last is not self._saved_at)
-
-    def _start(self) -> None:
-        source = getattr(self._image.source, "path", None)
-        journaled = JournaledImage(self._image.data, self._image.name, str(source or ""))
-        self._journal = Journal(self._annotation, self.folder, journaled, dispatch=self._dispatch)
-        self._links.connect(self._journal.failed, self._on_failed)
-
-    def _stop(self, *, keep: bool) -> None:
+    def close(self) -> bool:
+        """Stop; return whether a journal stays because it holds what is not saved."""
+        keep = self.has_unsaved_work
         self._links.close()
         self._journal.close(keep=keep)
+        return keep
 
-    def _find(self) -> Unfinished | None:
-        shape = tuple(self._image.data.shape)
-        found = find_unfinished(self.folder) if self.folder.is_dir() else []
-        return next((one for one in found if (one.image.name, one.image.shape) == (self._image.name, shape)), None)
+    def _new_journal(self) -> Journal:
+        path = self._image.source.path
+        journaled = JournaledImage(self._image.data, self._image.name, str(path or ""))
+        journal = Journal(self._annotation, self.folder, journaled, settings=self._settings, dispatch=self._dispatch)
+        self._links.connect(journal.failed, self._on_failed)
+        self._links.connect(journal.resumed, self._on_resumed)
+        return journal
 
     def _on_failed(self, error: Exception) -> None:
-        self.failed.emit(f"Your work is not written down at present: {error}")
+        self.failed.emit(f"Your work is not written down at present: {error} Save it as a project.")
+
+    def _on_resumed(self) -> None:
+        self.resumed.emit("Your work is written down again.")

@@ -151,15 +151,22 @@ class ResultLayers:
         labels : ndarray of the plane's shape, int32
             Superpixels.
         """
+        data, is_full = _labels_array(region, labels)
+        layer = Labels(data, name=f"{region.layer.name} superpixels", **region.placement(is_full=is_full))
+        layer.metadata[METADATA_KEY] = {"image": region.layer.name, "view": "superpixels"}
+        self._viewer.add_layer(layer)
+        self.adopt_layer(region, layer)
+        return layer
+
+    def adopt_layer(self, region: Region, layer: Labels) -> None:
+        """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image."""
         key = (layer_token(region.layer), False)
         canvas = self._canvases.get(key)
-        if canvas is not None:
+        if canvas is not None and canvas.layer is not layer:
             canvas.layer.visible = False
-        canvas = self._canvases[key] = self._new_canvas(region, labels)
+        canvas = self._canvases[key] = self._canvas_on(layer, region, is_full=layer.data.shape == region.full_shape)
         self._draw_outlines(canvas)
-        canvas.layer.metadata[METADATA_KEY] = {"image": region.layer.name, "view": "superpixels"}
-        self.shown.emit(canvas.layer)
-        return canvas.layer
+        self.shown.emit(layer)
 
     def attach(self, layer: Labels, accept: Accept) -> None:
         """Let somebody else keep a layer: results of its planes are handed over from now on, not written."""
@@ -232,14 +239,19 @@ class ResultLayers:
     def _new_canvas(self, region: Region, labels: npt.NDArray[np.int32]) -> _Canvas:
         data, is_full = _labels_array(region, labels)
         layer = Labels(data, name=f"{region.layer.name} superpixels", **region.placement(is_full=is_full))
+        canvas = self._canvas_on(layer, region, is_full=is_full)
+        self._viewer.add_layer(layer)
+        return canvas
+
+    def _canvas_on(self, layer: Labels, region: Region, *, is_full: bool) -> _Canvas:
+        """Show superpixels in a layer, and watch what the user does to it."""
         apply_label_options(layer, self._options(region))
-        layer.bind_key("H", lambda _: self.toggle())
+        layer.bind_key("H", lambda _: self.toggle(), overwrite=True)
         canvas = _Canvas(layer, region, is_full)
         layer.events.paint.connect(lambda: self._on_painted(canvas))
         # `paint` comes when a stroke ends, this with every dab of it: a live result must not wipe a stroke under way.
         layer.events.labels_update.connect(lambda: self._on_painted(canvas))
         layer.events.data.connect(lambda: self._on_data(canvas))
-        self._viewer.add_layer(layer)
         return canvas
 
     def _rewrite(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:

@@ -2,10 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog
-
 from napari_superpixels.engine.links import Links
-from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.engine.plane_copy import classes_for_plane
 from napari_superpixels.plugin.paint_tools import AcceptLasso
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ def wire_panel(dock: "CorrectDock", links: Links) -> None:
     panel.acting.connect(tools.drop)
     panel.superpixels_toggled.connect(lambda is_shown: _show_superpixels(dock, is_shown))
     panel.copy_plane_requested.connect(lambda: _copy_plane(dock))
-    panel.restore_requested.connect(lambda: _restore(dock, is_wanted=True))
-    panel.discard_requested.connect(lambda: _restore(dock, is_wanted=False))
     panel.level.level_chosen.connect(lambda level: _set_level(dock, level))
     _wire_doubts(dock, links)
     _wire_suggestions(dock, links)
@@ -62,12 +58,19 @@ def _wire_files(dock: "CorrectDock", links: Links) -> None:
     panel.files.export_requested.connect(files.export)
     panel.files.import_requested.connect(files.import_)
     panel.files.save_project_requested.connect(files.save_project)
-    panel.files.open_project_requested.connect(files.open_project)
+    panel.files.open_project_requested.connect(lambda: _open_project(dock))
     panel.files.journal_folder_requested.connect(lambda: _choose_journal_folder(dock))
     panel.classes.import_requested.connect(files.import_table)
     panel.classes.export_requested.connect(files.export_table)
-    links.connect(files.told, panel.say)
-    links.connect(files.failed, panel.show_error)
+    keeping = dock.safekeeping
+    panel.restore_requested.connect(keeping.restore)
+    panel.discard_requested.connect(keeping.discard)
+    panel.set_journal_folder(keeping.folder)
+    links.connect(keeping.offered, panel.offer_restore)
+    links.connect(keeping.attached, dock.refresh)
+    for part in (files, keeping):
+        links.connect(part.told, panel.say)
+        links.connect(part.failed, panel.show_error)
 
 
 def _show_superpixels(dock: "CorrectDock", is_shown: bool) -> None:
@@ -99,31 +102,22 @@ def _copy_plane(dock: "CorrectDock") -> None:
     classes = annotation.classes_plane.copy()
     here = list(region.plane_index())
     annotation.set_plane((*here[:axis], place, *here[axis + 1 :]))
-    annotation.replace_classes(classes, "Copy from the plane before")
+    copied = classes_for_plane(classes, annotation.labels_plane, annotation.classes_plane)
+    annotation.replace_classes(copied, "Copy from the plane before")
     world = dock.layers.classes.data_to_world([place if i == axis else (p or 0) for i, p in enumerate(region.position)])
     dims = dock.viewer.dims
     dims.set_point(axis + dims.ndim - len(world), float(world[axis]))
 
 
-def _restore(dock: "CorrectDock", *, is_wanted: bool) -> None:
-    journal = None if dock.layers is None else dock.layers.journal
-    if journal is None:
-        return
-    try:
-        if is_wanted:
-            dock.say(" ".join(journal.restore()) or "Your work is back.")
-        else:
-            journal.discard()
-    except (SuperpixelsError, ValueError) as error:
-        dock.panel.show_error(str(error))
-    dock.panel.offer_restore(journal.offer)
+def _open_project(dock: "CorrectDock") -> None:
+    path = dock.files.ask_project()
+    if path is not None:
+        dock.safekeeping.open_project(path)
 
 
 def _choose_journal_folder(dock: "CorrectDock") -> None:
-    journal = None if dock.layers is None else dock.layers.journal
-    if journal is None:
-        return
-    chosen = QFileDialog.getExistingDirectory(dock, "Where your work is kept while you work", str(journal.folder))
-    if chosen:
-        journal.move(chosen)
-        dock.panel.set_journal_folder(journal.folder)
+    keeping = dock.safekeeping
+    folder = dock.files.dialogs.ask_folder("Where your work is kept while you work", keeping.folder)
+    if folder is not None:
+        keeping.move_journals(folder, dock.layers)
+        dock.panel.set_journal_folder(keeping.folder)

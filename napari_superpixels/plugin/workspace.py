@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 from superqt.utils import QSignalDebouncer
 
 from napari_superpixels.engine.corrections import Correction
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.preferences import load_preferences, save_preferences
 from napari_superpixels.engine.session import Session
+from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
+from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.regions import Region, layer_token
 from napari_superpixels.plugin.warm_up import start_warm_up
@@ -78,6 +82,36 @@ class Workspace:
         layers.ensure_shown()
         return layers
 
+    def attach(self, region: Region, labels: npt.NDArray[np.int32]) -> AnnotationLayers:
+        """Return the annotation of an image, made on these superpixels if it has none.
+
+        Parameters
+        ----------
+        region : Region
+            A plane of the image at full resolution.
+        labels : ndarray of the plane's shape, int32
+            Superpixels, for a new layer where there is none that an earlier widget left.
+
+        Raises
+        ------
+        ImageError
+            If its superpixels cannot be corrected.
+        """
+        try:
+            layers = self.annotate(region.layer)
+        except ImageError:
+            layers = None
+        if layers is None:
+            found = _find_superpixels(self.viewer, region)
+            if found is None:
+                self.results.adopt(region, labels)
+            else:
+                self.results.adopt_layer(region, found)
+            layers = self.annotate(region.layer)
+        if layers is None or layers.superpixels.data.shape != region.full_shape:
+            raise ImageError(f"The superpixels of {region.layer.name!r} cannot be shown on it; press Segment.")
+        return layers
+
     def corrections_of(self, region: Region) -> tuple[Correction, ...]:
         """Return what the user has corrected in a plane, which its next superpixels are to hold."""
         layers = self._annotations.get(layer_token(region.layer))
@@ -115,6 +149,19 @@ def open_workspace(viewer: ViewerModel) -> Workspace:
         start_warm_up()
     workspace.n_users += 1
     return workspace
+
+
+def _find_superpixels(viewer: ViewerModel, region: Region) -> Labels | None:
+    """Return the layer of superpixels that an earlier widget left for an image."""
+    for layer in reversed(viewer.layers):
+        made = layer.metadata.get(METADATA_KEY, {})
+        is_image = made.get("image") == region.layer.name and made.get("view", "superpixels") == "superpixels"
+        if isinstance(layer, Labels) and is_image and isinstance(layer.data, np.ndarray):
+            # The channels of another layer may not be one in memory.
+            fits = (layer.data.shape, layer.data.dtype) == (region.full_shape, np.int32)
+            if fits and region.channel_axis is None:
+                return layer
+    return None
 
 
 # By identity, since viewers compare equal by their content; an entry keeps its viewer until the last widget is closed.

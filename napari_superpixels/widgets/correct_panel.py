@@ -154,8 +154,12 @@ class CorrectPanel(QWidget):
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
         self.segment.setVisible(bool(reason) and can_segment)
-        for part in (self.tools, self.help, self.classes, self.undo_buttons, self._controls):
+        # Not the files: a project can be opened without any image.
+        views = (self.level, self.show_superpixels, self.copy_plane)
+        acts = (self.tools, self.help, self.classes, self.undo_buttons, self.history, self.doubts, self.suggestions)
+        for part in (*views, *acts):
             part.setEnabled(not reason)
+        self.files.set_available(not reason)
 
     def set_tool(self, name: str | None) -> None:
         """Show which tool is on, without `tool_chosen`."""

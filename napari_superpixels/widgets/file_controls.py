@@ -11,8 +11,8 @@ from napari_superpixels.widgets._buttons import text_button
 from napari_superpixels.widgets.wording import wrapped
 
 _JOURNAL_HELP = (
-    "Every act is written to this folder a moment after it is done, so that nothing is lost if the program stops. It "
-    "is removed when the annotation is closed properly."
+    "Every act is written to this folder a moment after it is done, so that nothing is lost if the program stops. What "
+    "is not saved as a project stays there when you close the window, and is offered when you open the image again."
 )
 
 
@@ -39,6 +39,7 @@ class FileControls(QWidget):
     def __init__(self, formats: Mapping[str, str]) -> None:
         super().__init__()
         self._folder = ""
+        self._buttons: dict[str, QPushButton] = {}
         self.menus: dict[str, QMenu] = {}
         """Menus of the buttons, by name."""
         buttons = QHBoxLayout()
@@ -51,6 +52,7 @@ class FileControls(QWidget):
         project = {"save": "Save project…", "open": "Open project…"}
         description = "All of the work in one file: superpixels, classes, corrections, parameters and history."
         buttons.addWidget(self._menu_button("project", "Project", description, project), 1)
+        self._save = self.menus["project"].actions()[0]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -63,6 +65,12 @@ class FileControls(QWidget):
         self._folder = "" if folder is None else str(folder)
         self._show_folder()
         self.folder.setToolTip(wrapped(f"{self._folder}\n\n{_JOURNAL_HELP}" if self._folder else _JOURNAL_HELP))
+
+    def set_available(self, is_available: bool) -> None:
+        """Say whether there is an annotation to write, or to read into; a project can always be opened."""
+        for name in ("export", "import"):
+            self._buttons[name].setEnabled(is_available)
+        self._save.setEnabled(is_available)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shorten the folder to the room that there is."""
@@ -79,6 +87,7 @@ class FileControls(QWidget):
             action.triggered.connect(lambda checked=False, value=value: self._request(name, value))
         button.setMenu(menu)
         self.menus[name] = menu
+        self._buttons[name] = button
         return button
 
     def _request(self, name: str, value: str) -> None:

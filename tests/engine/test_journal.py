@@ -283,7 +283,7 @@ def test_only_what_no_program_writes_is_unfinished(tmp_path: Path) -> None:
     first.close()
     second.close(keep=True)
     [left] = find_unfinished(tmp_path)
-    assert (left.path, left.n_acts, left.image.name) == (second.path, 1, "cells (1).tif")
+    assert (left.path, left.n_acts, left.image.name) == (second.path, 2, "cells (1).tif")
     assert left.changed == pytest.approx(time.time(), abs=60)
     assert not first.path.exists()
 

@@ -3,7 +3,14 @@ import logging
 
 import pytest
 
-from napari_superpixels.engine.preferences import config_folder, load_preferences, save_preferences
+from napari_superpixels.engine.journal import default_journal_folder
+from napari_superpixels.engine.preferences import (
+    config_folder,
+    journal_folder,
+    load_preferences,
+    save_journal_folder,
+    save_preferences,
+)
 from napari_superpixels.params import SegmentParams, ViewParams
 
 CHANGED = (
@@ -71,3 +78,14 @@ def test_failed_save_leaves_what_was_there(folder, monkeypatch) -> None:
 def test_folder_of_the_user_is_the_default(monkeypatch) -> None:
     monkeypatch.delenv("NAPARI_SUPERPIXELS_CONFIG")
     assert config_folder().name == "napari-superpixels"
+
+
+def test_the_folder_of_journals_is_remembered_beside_the_parameters(tmp_path, monkeypatch) -> None:
+    assert journal_folder() == default_journal_folder()
+    save_preferences(*CHANGED)
+    assert save_journal_folder(tmp_path / "journals")
+    assert load_preferences() == CHANGED
+    save_preferences(SegmentParams(), ViewParams())
+    assert journal_folder() == tmp_path / "journals"
+    monkeypatch.setenv("NAPARI_SUPERPIXELS_JOURNALS", str(tmp_path / "other"))
+    assert journal_folder() == tmp_path / "other"

@@ -5,8 +5,6 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels.data.class_table import read_class_table
-from napari_superpixels.engine.journal import default_journal_folder, find_unfinished
-from napari_superpixels.plugin.correct_dock import CorrectDock
 
 from .correct_mouse import FakeMouse
 
@@ -123,41 +121,15 @@ def test_files_go_out_and_come_in(correct, answer, qtbot) -> None:
     correct.undo()
     answer("classes.tif")
     correct.panel.files.import_requested.emit("tiff")
-    assert np.array_equal(annotation.classes, kept)
+    qtbot.waitUntil(lambda: np.array_equal(annotation.classes, kept), timeout=10_000)
+    assert annotation.history.last.name == "Import classes.tif"
     annotation.remove_class(1)
     answer("work.nsp")
     correct.panel.files.open_project_requested.emit()
-    assert np.array_equal(annotation.classes, kept)
+    qtbot.waitUntil(lambda: np.array_equal(annotation.classes, kept), timeout=10_000)
     answer("nowhere.nsp")
     correct.panel.files.open_project_requested.emit()
-    assert "nowhere.nsp" in correct.panel.status.text()
-
-
-def test_unsaved_work_is_offered_and_restored(viewer, correct, dock, qtbot) -> None:
-    paint(correct, A, B)
-    kept = correct.layers.annotation.classes.copy()
-    correct.close_session()
-    dock.close_session()
-    assert [found.image.name for found in find_unfinished(default_journal_folder())] == ["blocks"]
-    viewer.layers.remove("blocks classes")
-    viewer.layers.remove("blocks superpixels")
-    from napari_superpixels.plugin.dock import SegmentDock
-
-    again_dock, again = SegmentDock(viewer), CorrectDock(viewer)
-    for widget in (again_dock, again):
-        qtbot.addWidget(widget)
-    again_dock.session.update(model=None, n_segments=12)
-    again_dock.segment()
-    qtbot.waitUntil(lambda: again.layers is not None, timeout=20_000)
-    assert not again.layers.annotation.classes.any()
-    assert "unfinished work on 'blocks'" in again.layers.journal.offer
-    again.panel.restore_requested.emit()
-    assert np.array_equal(again.layers.annotation.classes, kept)
-    assert again.layers.journal.offer == ""
-    again.undo()
-    assert not again.layers.annotation.classes.any()
-    again.close_session()
-    again_dock.close_session()
+    qtbot.waitUntil(lambda: "nowhere.nsp" in correct.panel.status.text(), timeout=10_000)
 
 
 def test_brush_of_napari_is_an_act(correct) -> None:

@@ -1,0 +1,50 @@
+"""Work on files off the main thread: one errand after the other, none left out."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from napari_superpixels.engine.scheduler import Dispatch
+
+Outcome = TypeVar("Outcome")
+
+
+class Errands:
+    """Runs functions in one thread, in their order; after closing they are finished, but nobody is told.
+
+    Parameters
+    ----------
+    dispatch : callable
+        Runs a function in the main thread.
+    on_error : callable
+        Gets, in the main thread, what an errand raised.
+    """
+
+    def __init__(self, dispatch: Dispatch, on_error: Callable[[Exception], None]) -> None:
+        self._dispatch = dispatch
+        self._on_error = on_error
+        self._is_open = True
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="napari-superpixels files")
+
+    def run(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
+        """Do something in the thread, then hand what comes of it to a function in the main thread."""
+        if self._is_open:
+            self._pool.submit(self._work, work, then)
+
+    def close(self) -> None:
+        """Take nothing more; what waits or runs is finished."""
+        self._is_open = False
+        self._pool.shutdown(wait=False)
+
+    def _work(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
+        try:
+            outcome = work()
+        except Exception as error:  # noqa: BLE001 - the one place where an errand's errors are caught and handed on
+            failure = error
+            self._dispatch(lambda: self._tell(self._on_error, failure))
+        else:
+            self._dispatch(lambda: self._tell(then, outcome))
+
+    def _tell(self, listener: Callable[[Outcome], None], outcome: Outcome) -> None:
+        if self._is_open:
+            listener(outcome)

@@ -1,0 +1,256 @@
+"""Work that comes back: after a crash, after closing without saving, from projects."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_superpixels.engine.journal import find_unfinished, restore
+from napari_superpixels.engine.preferences import journal_folder
+from napari_superpixels.engine.project import open_project
+from napari_superpixels.plugin.correct_dock import CorrectDock
+from napari_superpixels.plugin.regions import shown_region
+
+from .correct_mouse import FakeMouse
+from .painting_program import STROKES, UNDER_WAY, block_image
+
+A, B, C = (10, 10), (10, 30), (10, 50)
+
+
+class Answers:
+    """Stands for the user in file dialogs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name: str | None = None
+
+    def ask_save(self, title: str, name: str, kinds: str) -> Path | None:
+        return None if self.name is None else self.folder / self.name
+
+    def ask_open(self, title: str, kinds: str) -> Path | None:
+        return self.ask_save(title, "", kinds)
+
+    def ask_folder(self, title: str, present: Path) -> Path | None:
+        return self.ask_save(title, "", "")
+
+
+@pytest.fixture
+def correct(corrected, tmp_path):
+    corrected.files.dialogs = Answers(tmp_path)
+    return corrected
+
+
+@pytest.fixture
+def second(viewer, qtbot):
+    """Return a function that opens a Correct widget after the others were closed, in the same or another viewer."""
+    opened = []
+
+    def open_second(where=viewer):
+        widget = CorrectDock(where)
+        qtbot.addWidget(widget)
+        opened.append(widget)
+        return widget
+
+    yield open_second
+    for widget in opened:
+        widget.close_session()
+
+
+def paint(correct, *places, tool="paint") -> None:
+    correct.tools.choose(tool)
+    FakeMouse(correct.layers.classes).drag(*places)
+
+
+def is_offered(correct) -> bool:
+    return not correct.panel.offer.isHidden() and "was not saved" in correct.panel.offer.text.text()
+
+
+def save_project(correct, name, qtbot) -> Path:
+    correct.files.dialogs.name = name
+    correct.panel.files.save_project_requested.emit()
+    path = correct.files.dialogs.folder / name
+    qtbot.waitUntil(lambda: "Written" in correct.panel.status.text(), timeout=10_000)
+    return path
+
+
+def test_a_killed_program_loses_at_most_the_stroke_under_way(viewer, second, qtbot, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("NAPARI_SUPERPIXELS_JOURNALS", str(tmp_path / "journals"))
+    command = [sys.executable, str(Path(__file__).with_name("painting_program.py"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as program:
+        try:
+            told = [program.stdout.readline().strip() for _ in range(len(STROKES) + 1)]
+        finally:
+            program.send_signal(signal.SIGKILL)
+    assert told == ["stroke"] * len(STROKES) + ["under way"]
+    viewer.add_image(block_image(), rgb=True, name="blocks")
+    correct = second()
+    assert correct.layers is None
+    qtbot.waitUntil(lambda: is_offered(correct), timeout=20_000)
+    assert f"({len(STROKES)} acts)" in correct.panel.offer.text.text()
+    correct.panel.restore_requested.emit()
+    qtbot.waitUntil(lambda: "is back" in correct.panel.status.text(), timeout=20_000)
+    annotation = correct.layers.annotation
+    for place in (place for stroke in STROKES for place in stroke):
+        assert annotation.classes[place] == 1
+    assert not any(annotation.classes[place] for place in UNDER_WAY)
+    assert len(annotation.history.entries) == len(STROKES)
+    assert np.array_equal(viewer.layers["blocks classes"].data, annotation.classes)
+    assert len(np.unique(viewer.layers["blocks superpixels"].data)) == 12
+    assert correct.session.params.n_segments == 12
+    qtbot.waitUntil(lambda: annotation.result is not None, timeout=20_000)
+    paint(correct, UNDER_WAY[0])
+    assert annotation.classes[UNDER_WAY[0]] == 1
+    for _ in range(len(STROKES) + 1):
+        correct.undo()
+    assert not annotation.classes.any()
+    qtbot.waitUntil(lambda: find_unfinished(journal_folder()) == [], timeout=10_000)
+    assert len(list(journal_folder().iterdir())) == 1
+
+
+def test_unsaved_work_is_kept_offered_and_restored(viewer, correct, dock, second, qtbot) -> None:
+    paint(correct, A, B)
+    paint(correct, A, C, tool="merge")
+    kept = correct.layers.annotation.snapshot()
+    correct.close_session()
+    dock.close_session()
+    again = second()
+    qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
+    again.panel.restore_requested.emit()
+    qtbot.waitUntil(lambda: again.reason == "" and again.layers is not None, timeout=10_000)
+    annotation = again.layers.annotation
+    assert annotation.labels.tobytes() == kept.labels.tobytes()
+    assert annotation.classes.tobytes() == kept.classes.tobytes()
+    assert annotation.corrections == kept.planes[None, None].corrections != ()
+    assert annotation.table == kept.table
+    assert [layer.name for layer in viewer.layers] == ["blocks", "blocks superpixels", "blocks classes"]
+    again.undo()
+    again.undo()
+    assert not annotation.classes.any()
+
+
+def test_work_begun_before_restoring_is_kept_too(viewer, correct, dock, second, qtbot) -> None:
+    paint(correct, A, B)
+    correct.close_session()
+    dock.close_session()
+    again = second()
+    qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
+    region = shown_region(viewer.layers["blocks"], viewer.dims)
+    layers = again._workspace.attach(region, viewer.layers["blocks superpixels"].data)
+    layers.annotation.paint([int(layers.annotation.labels[C])], 1)
+    again.panel.restore_requested.emit()
+    qtbot.waitUntil(lambda: len(layers.annotation.history.entries) == 1 and is_offered(again), timeout=10_000)
+    assert layers.annotation.classes[B] == 1
+    [left] = find_unfinished(journal_folder())
+    assert restore(left.path).state.classes[C] == 1
+
+
+def test_an_image_that_goes_takes_leave(viewer, correct, qtbot) -> None:
+    paint(correct, A, B)
+    viewer.layers.remove("blocks")
+    assert "is in no project file" in correct.panel.status.text()
+    viewer.layers.remove("blocks classes")
+    viewer.layers.remove("blocks superpixels")
+    viewer.add_image(255 - block_image(), rgb=True, name="blocks")
+    qtbot.wait(500)
+    assert not is_offered(correct)  # of the same shape and name, but another
+
+
+def test_offers_are_discarded_when_asked_twice(viewer, correct, dock, second, qtbot) -> None:
+    paint(correct, A, B)
+    correct.close_session()
+    dock.close_session()
+    again = second()
+    qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
+    again.panel.discard_requested.emit()
+    assert "once more" in again.panel.offer.text.text()
+    assert len(find_unfinished(journal_folder())) == 1
+    again.panel.discard_requested.emit()
+    qtbot.waitUntil(lambda: again.panel.offer.isHidden(), timeout=10_000)
+    qtbot.waitUntil(lambda: list(journal_folder().iterdir()) == [], timeout=10_000)
+
+
+def test_saved_work_leaves_no_journal(correct, dock, qtbot) -> None:
+    paint(correct, A, B)
+    path = save_project(correct, "work.nsp", qtbot)
+    project = open_project(path)
+    assert project.settings["layer"]["axis_labels"] == ["-2", "-1"]
+    assert project.settings["segmentation"]["parameters"]["n_segments"] == 12
+    correct.close_session()
+    dock.close_session()
+    assert list(journal_folder().iterdir()) == []
+
+
+def test_acts_after_saving_are_kept(correct, dock, qtbot) -> None:
+    paint(correct, A)
+    save_project(correct, "work.nsp", qtbot)
+    paint(correct, B)
+    correct.close_session()
+    dock.close_session()
+    [left] = find_unfinished(journal_folder())
+    assert restore(left.path).state.classes[B] == 1
+
+
+def test_an_opened_project_goes_on(correct, viewer, make_napari_viewer, color_blocks, second, qtbot, tmp_path) -> None:
+    paint(correct, A, B)
+    paint(correct, A, C, tool="merge")
+    kept = correct.layers.annotation.snapshot()
+    path = save_project(correct, "work.nsp", qtbot)
+    for name in ("blocks", "blocks superpixels", "blocks classes"):
+        viewer.layers.remove(name)
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    layers = viewer.open(str(path), plugin="napari-superpixels")
+    assert [layer.name for layer in layers] == ["blocks superpixels", "blocks classes"]
+    qtbot.waitUntil(lambda: correct.layers is not None and correct.reason == "", timeout=10_000)
+    annotation = correct.layers.annotation
+    assert correct.layers.layers == tuple(layers)
+    assert annotation.corrections == kept.planes[None, None].corrections
+    assert annotation.classes.tobytes() == kept.classes.tobytes()
+    assert len(annotation.history.entries) == len(kept.entries)
+    correct.undo()
+    correct.undo()
+    assert not layers[1].data.any()
+    correct.redo()
+    correct.redo()
+    assert layers[0].data.tobytes() == kept.labels.tobytes()
+    assert not correct.layers.journal.has_unsaved_work
+
+
+def test_files_that_are_there_are_not_replaced_unasked(correct, tmp_path) -> None:
+    (tmp_path / "mine.v2.nsp").write_text("precious")
+    correct.files.dialogs.name = "mine.v2"
+    correct.panel.files.save_project_requested.emit()
+    assert "is there already" in correct.panel.status.text()
+    assert (tmp_path / "mine.v2.nsp").read_text() == "precious"
+
+
+def test_the_folder_is_moved_with_its_journal(correct, tmp_path, qtbot) -> None:
+    paint(correct, A)
+    old = journal_folder()
+    correct.files.dialogs.name = "elsewhere"
+    correct.panel.files.journal_folder_requested.emit()
+    assert journal_folder() == tmp_path / "elsewhere" == correct.layers.journal.folder
+    assert list(old.iterdir()) == []
+    [path] = (tmp_path / "elsewhere").iterdir()
+    assert restore(path).state.classes[A] == 1
+    assert str(tmp_path / "elsewhere") in correct.panel.files.folder.toolTip()
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(correct, tmp_path, qtbot) -> None:
+    (tmp_path / "file").write_text("")
+    paint(correct, A)
+    correct.files.dialogs.name = "file"
+    old = journal_folder()
+    correct.panel.files.journal_folder_requested.emit()
+    assert "cannot be written" in correct.panel.status.text()
+    assert len(list(old.iterdir())) == 1
+    told = []
+    correct.layers.journal.failed.connect(told.append)
+    for place in (B, C):
+        paint(correct, place)
+    qtbot.wait(300)
+    assert correct.layers.annotation.classes[C] == 1
+    assert len(told) <= 1
