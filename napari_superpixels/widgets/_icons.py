@@ -136,7 +136,11 @@ def draw_icon(painter: QPainter, name: str, box: QRectF, color: QColor) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.translate(box.topLeft())
     painter.scale(box.width() / SIZE, box.height() / SIZE)
-    painter.setPen(QPen(color, _PEN_WIDTH, c=Qt.PenCapStyle.RoundCap, j=Qt.PenJoinStyle.RoundJoin))
+    pen = QPen(color)
+    pen.setWidthF(_PEN_WIDTH)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    painter.setPen(pen)
     for part in _ICONS[name]:
         part.draw(painter, color)
     painter.restore()
