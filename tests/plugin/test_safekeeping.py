@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_superpixels.data.mask_files import read_label_tiff
 from napari_superpixels.engine.journal import find_unfinished, restore
 from napari_superpixels.engine.preferences import journal_folder
 from napari_superpixels.engine.project import open_project
@@ -254,3 +255,66 @@ def test_a_folder_that_cannot_be_written_is_told_once(correct, tmp_path, qtbot) 
     qtbot.wait(300)
     assert correct.layers.annotation.classes[C] == 1
     assert len(told) <= 1
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0], ids=["stack", "channels"])
+def test_stacks_and_channels_come_back(viewer, dock, solve, qtbot, tmp_path, noisy_disks, channel_axis) -> None:
+    viewer.add_image(np.stack([noisy_disks, noisy_disks[::-1], noisy_disks]), name="stack", scale=(3, 0.5, 0.5))
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    correct.files.dialogs = Answers(tmp_path)
+    if channel_axis is not None:
+        menu = dock.source.channel_menu
+        menu.setCurrentIndex(menu.findData(channel_axis))
+        dock.source.changed.emit()
+    viewer.dims.set_point(0, 0)
+    solve()
+    annotation = correct.layers.annotation
+    annotation.paint([int(annotation.labels[0, 50, 50])])
+    correct.files.dialogs.name = "classes.tif"
+    correct.panel.files.export_requested.emit("tiff")
+    qtbot.waitUntil(lambda: "Written" in correct.panel.status.text(), timeout=10_000)
+    assert read_label_tiff(tmp_path / "classes.tif").classes.ndim == (3 if channel_axis is None else 2)
+    kept = annotation.snapshot()
+    correct.undo()
+    correct.panel.files.import_requested.emit("tiff")
+    qtbot.waitUntil(lambda: annotation.classes.tobytes() == kept.classes.tobytes(), timeout=10_000)
+    correct.undo()
+    correct.redo()
+    path = save_project(correct, "work.nsp", qtbot)
+    viewer.layers.clear()
+    viewer.add_image(np.stack([noisy_disks, noisy_disks[::-1], noisy_disks]), name="stack", scale=(3, 0.5, 0.5))
+    viewer.dims.set_point(0, 0)
+    correct.files.dialogs.name = path.name
+    correct.panel.files.open_project_requested.emit()
+    qtbot.waitUntil(lambda: correct.layers is not None, timeout=10_000)
+    again = correct.layers.annotation
+    assert again.labels.tobytes() == kept.labels.tobytes()
+    assert again.classes.tobytes() == kept.classes.tobytes()
+    assert correct.layers.region.channel_axis == channel_axis
+    again.paint([int(again.labels[0, 5, 5])])
+    assert (again.classes[:, 5, 5] > 0).tolist() == [True, channel_axis is not None, channel_axis is not None]
+    correct.close_session()
+
+
+def test_classes_are_copied_to_the_superpixels_of_the_next_plane(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks, noisy_disks]), name="stack")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    viewer.dims.set_point(0, 1)
+    solve()
+    viewer.dims.set_point(0, 0)
+    solve()
+    annotation = correct.layers.annotation
+    annotation.paint_inside((slice(0, 96), slice(0, 48)), np.ones((96, 48), bool))
+    correct.panel.copy_plane_requested.emit()
+    assert viewer.dims.current_step[0] == 1
+    assert annotation.plane == (1, None, None)
+    assert annotation.history.last.name == "Copy from the plane before"
+    # The planes are equal, and so are their superpixels.
+    assert np.array_equal(annotation.labels[0], annotation.labels[1])
+    assert np.array_equal(annotation.classes[0], annotation.classes[1])
+    assert 0 < np.count_nonzero(annotation.classes[1]) < 96 * 96
+    correct.undo()
+    assert not annotation.classes[1].any()
+    correct.close_session()
