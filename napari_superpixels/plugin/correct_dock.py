@@ -14,19 +14,18 @@ from napari_superpixels.engine.region_follower import RegionFollower
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_files import AnnotationFiles
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
-from napari_superpixels.plugin.boxes import is_made_here
 from napari_superpixels.plugin.coarser import CoarserLines
 from napari_superpixels.plugin.doubt_guide import DoubtGuide
 from napari_superpixels.plugin.file_dialogs import FileDialogs
 from napari_superpixels.plugin.guides import Guides
 from napari_superpixels.plugin.hand import Hand
 from napari_superpixels.plugin.key_bindings import KeyBindings
-from napari_superpixels.plugin.layer_menu import LayerMenu
 from napari_superpixels.plugin.opening import segment_image
 from napari_superpixels.plugin.panel_wiring import wire_panel
-from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.regions import Region, shown_region
 from napari_superpixels.plugin.safekeeping import Safekeeping
 from napari_superpixels.plugin.suggestion_view import SuggestionView
+from napari_superpixels.plugin.target_choice import TargetChoice, copied_superpixels
 from napari_superpixels.plugin.tools import TOOLS, ToolBox
 from napari_superpixels.plugin.workspace import open_workspace
 from napari_superpixels.widgets.correct_panel import CorrectPanel
@@ -67,8 +66,8 @@ class CorrectDock(QWidget):
         self.coarser = CoarserLines(self._viewer, dispatch)
         self.files = AnnotationFiles(FileDialogs(self), dispatch)
         self.safekeeping = Safekeeping(self._workspace)
-        self.image_menu = LayerMenu("image", "The image whose superpixels are corrected and painted.")
-        self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.image_menu)
+        self.source = TargetChoice(self._viewer)
+        self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.source)
         self._reason = ""
         self._is_closed = False
         self._was_docked = False
@@ -178,14 +177,15 @@ class CorrectDock(QWidget):
         links.connect(self.session.input_changed, self._on_input)
         links.connect(self.tools.noted, self.say)
         links.connect(self.tools.changed, self._on_tool)
-        self.image_menu.activated.connect(lambda index: self.refresh())
+        self.source.image_menu.activated.connect(lambda index: self._on_layers())
+        self.source.labels_menu.activated.connect(lambda index: self._adopt())
         self.panel.segment_requested.connect(self._segment)
         wire_panel(self, links)
         self.destroyed.connect(lambda: self.close_session())
 
     def _find(self) -> tuple[AnnotationLayers | None, str]:
         """Return the annotation of the chosen image, and why it cannot be worked on, if it cannot."""
-        image = self.image_menu.layer
+        image = self.source.image
         if image is None:
             return None, NO_IMAGE
         if image.multiscale:
@@ -265,7 +265,7 @@ class CorrectDock(QWidget):
 
     def _segment(self) -> None:
         """Open the Segment widget and let it cut the chosen image."""
-        image = self.image_menu.layer
+        image = self.source.image
         if image is not None:
             segment_image(self._viewer, image)
 
@@ -274,19 +274,36 @@ class CorrectDock(QWidget):
         self.refresh()
 
     def _fill(self) -> None:
-        images = [x for x in reversed(self._viewer.layers) if isinstance(x, Image) and not is_made_here(x)]
-        self.image_menu.fill(images)
+        self.source.fill()
+
+    def _adopt(self) -> None:
+        """Work on a copy of a Labels layer that the user made or loaded."""
+        image, labels = self.source.image, self.source.labels_menu.layer
+        if image is None or labels is None:
+            return
+        try:
+            region = shown_region(image, self._viewer.dims)
+        except ImageError as error:
+            self.panel.show_error(str(error))
+            return
+        if len(region.axes) != 2:
+            self.panel.show_error("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+            return
+        self.tools.choose("")
+        self.results.adopt(region, copied_superpixels(labels, region))
+        labels.visible = False
+        self.say(f"These superpixels are a copy of {labels.name!r}, which is hidden now.")
 
     def _on_active(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
-        if isinstance(active, Image) and active is not self.image_menu.layer and self.image_menu.choose(active):
+        if isinstance(active, Image) and active is not self.source.image and self.source.image_menu.choose(active):
             self.refresh()
 
     def _on_input(self, inputs: Any) -> None:
         """Work on the image that another widget segments."""
         origin = None if inputs is None else inputs.origin
-        if isinstance(origin, Region) and origin.layer is not self.image_menu.layer:
-            if self.image_menu.choose(origin.layer):
+        if isinstance(origin, Region) and origin.layer is not self.source.image:
+            if self.source.image_menu.choose(origin.layer):
                 self.refresh()
 
     def _on_dims(self, event: Any = None) -> None:

@@ -317,6 +317,23 @@ def test_closed_widgets_leave_nothing_behind(viewer, dock, color_blocks, solve, 
     viewer.dims.ndisplay = 2
 
 
+def test_labels_of_the_user_become_superpixels(viewer, correct, color_blocks, dock, wait_result) -> None:
+    cells = np.kron(np.arange(12).reshape(3, 4) % 2 + 1, np.ones((20, 20))).astype(np.uint16)
+    own = viewer.add_labels(cells, name="cells")
+    paint(correct, A)
+    menu = correct.source.labels_menu
+    menu.setCurrentIndex(1)
+    menu.activated.emit(1)
+    assert correct.reason == ""
+    assert len(correct.layers.annotation.index) == len(np.unique(correct.layers.superpixels.data))
+    assert correct.layers.annotation.classes[A] == 1
+    paint(correct, A, B, tool="merge")
+    assert correct.layers.annotation.labels[A] == correct.layers.annotation.labels[B]
+    assert np.array_equal(own.data, cells)
+    wait_result(lambda: dock.segment())
+    assert correct.layers.annotation.labels[A] == correct.layers.annotation.labels[B]
+
+
 class Canvas:
     """The canvas of a real window, at rows and columns of a layer."""
 
