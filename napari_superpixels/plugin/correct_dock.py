@@ -103,7 +103,7 @@ class CorrectDock(QWidget):
             self.tools.choose("")
         self._reason = reason
         self.panel.set_unavailable(reason, can_segment=reason == SEGMENT_FIRST)
-        self.safekeeping.set_image(self.image_menu.layer, self.layers)
+        self.safekeeping.set_image(self.source.image, self.layers)
 
     def choose_tool(self, name: str) -> None:
         """Switch a tool on, or off with an empty name; without superpixels, say what to do."""

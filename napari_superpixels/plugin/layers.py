@@ -120,8 +120,7 @@ class ResultLayers:
         self._is_writing = True
         try:
             if canvas is None:
-                canvas = self._canvases[key] = self._new_canvas(region, result.superpixels.labels)
-                canvas.layer.metadata[METADATA_KEY] = layer_metadata(result)
+                canvas = self._canvases[key] = self._new_canvas(region, result)
             else:
                 self._rewrite(canvas, region, result)
         finally:
@@ -236,9 +235,14 @@ class ResultLayers:
     def _canvas_of(self, layer: Labels) -> _Canvas | None:
         return next((canvas for canvas in self._canvases.values() if canvas.layer is layer), None)
 
-    def _new_canvas(self, region: Region, labels: npt.NDArray[np.int32]) -> _Canvas:
-        data, is_full = _labels_array(region, labels)
-        layer = Labels(data, name=f"{region.layer.name} superpixels", **region.placement(is_full=is_full))
+    def _new_canvas(self, region: Region, result: SolveResult) -> _Canvas:
+        data, is_full = _labels_array(region, result.superpixels.labels)
+        layer = Labels(
+            data,
+            name=f"{region.layer.name} superpixels",
+            metadata={METADATA_KEY: layer_metadata(result)},
+            **region.placement(is_full=is_full),
+        )
         canvas = self._canvas_on(layer, region, is_full=is_full)
         self._viewer.add_layer(layer)
         return canvas
