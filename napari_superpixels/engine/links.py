@@ -1,6 +1,7 @@
 """Connections of one owner to signals that outlive it, undone together."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 
@@ -21,5 +22,7 @@ class Links:
     def close(self) -> None:
         """Disconnect everything."""
         for signal, slot in self._ends:
-            signal.disconnect(slot)
+            # PyQt raises it for methods of widgets that Qt has deleted; napari's emitters compare them before 0.7.
+            with suppress(RuntimeError):
+                signal.disconnect(slot)
         self._ends.clear()
