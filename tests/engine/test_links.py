@@ -23,3 +23,19 @@ def test_options_are_passed_on() -> None:
     links.connect(source.changed, lambda value: order.append("soon"))
     source.changed.emit(1)
     assert order == ["soon", "late"]
+
+
+def test_one_end_that_cannot_be_undone_does_not_keep_the_others() -> None:
+    class Gone:
+        def connect(self, slot) -> None:
+            """Take any slot."""
+
+        def disconnect(self, slot) -> None:
+            raise RuntimeError("wrapped C/C++ object has been deleted")
+
+    source, links, seen = Source(), Links(), []
+    links.connect(Gone(), seen.append)
+    links.connect(source.changed, seen.append)
+    links.close()
+    source.changed.emit(1)
+    assert seen == []
