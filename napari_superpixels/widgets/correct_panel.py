@@ -302,6 +302,10 @@ class CorrectPanel(QWidget):
             self._later.start()
 
     def _recount(self) -> None:
+        if self._annotation is not None and self._annotation.is_in_stroke:
+            # A progress bar draws itself at once, and Qt the whole window with it; the picture comes first.
+            self._later.start()
+            return
         self.classes.recount()
 
     def _tell(self, text: str, is_error: bool) -> None:
