@@ -52,12 +52,10 @@ class _Constraint:
 
 
 @dataclass(frozen=True)
-class Merge(_Constraint):
-    """The superpixels along a path are one."""
+class _Joined(_Constraint):
+    """A path lies in one superpixel."""
 
-    kind: ClassVar[str] = "merge"
     path: Path
-    """4-connected pixels, from the superpixel that takes the others."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", _checked_path(self.path, "path"))
@@ -66,6 +64,15 @@ class Merge(_Constraint):
     def together(self) -> tuple[Pixels, ...]:
         """The path, once for each stretch without a jump."""
         return _stretches(_array(self.path))
+
+
+@dataclass(frozen=True)
+class Merge(_Joined):
+    """The superpixels along a path are one."""
+
+    kind: ClassVar[str] = "merge"
+    path: Path
+    """4-connected pixels, from the superpixel that takes the others."""
 
 
 @dataclass(frozen=True)
@@ -171,20 +178,12 @@ class AddSeed(_Constraint):
 
 
 @dataclass(frozen=True)
-class RemoveSeed(_Constraint):
+class RemoveSeed(_Joined):
     """A superpixel is given up: its neighbours grow over it; see :func:`.corrections.seed_removed_at`."""
 
     kind: ClassVar[str] = "remove_seed"
     path: Path
     """4-connected pixels from the superpixel that goes to the neighbour that takes the first of them."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", _checked_path(self.path, "path"))
-
-    @cached_property
-    def together(self) -> tuple[Pixels, ...]:
-        """The path, once for each stretch without a jump."""
-        return _stretches(_array(self.path))
 
 
 Correction = Merge | Split | Cut | Assign | AddSeed | RemoveSeed

@@ -199,20 +199,20 @@ class AnnotationLayers:
         params = self.annotation.params
         if params is None:
             return
-        inputs = self._session.inputs
-        if inputs is None:
+        if self._session.inputs is None:
             self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
-        elif not _is_of(inputs, self.region):
-            return
         try:
             self._restore(params)
         except ValueError as error:
             self.noted.emit(f"The parameters of these superpixels are not known here: {error}")
 
     def _restore(self, params: dict[str, Any]) -> None:
-        """Bring the parameters back that the superpixels have after an undo or redo."""
+        """Bring the parameters back that the superpixels have after an undo or redo, unless another image has them."""
+        inputs = self._session.inputs
+        if inputs is not None and not _is_of(inputs, self.region):
+            return
         self._session.restore(SegmentParams(**params))
-        if self.annotation.result is None and self._session.inputs is not None:
+        if self.annotation.result is None and inputs is not None:
             self._session.recall()
 
     def _remember(self, result: SolveResult) -> None:

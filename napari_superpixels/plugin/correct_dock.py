@@ -4,8 +4,7 @@ from typing import Any
 
 from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
 
 from napari_superpixels.data.annotation_files import format_titles
 from napari_superpixels.engine.hierarchy import Hierarchy
@@ -24,6 +23,7 @@ from napari_superpixels.plugin.opening import segment_image
 from napari_superpixels.plugin.panel_wiring import wire_panel
 from napari_superpixels.plugin.regions import Region, shown_region
 from napari_superpixels.plugin.safekeeping import Safekeeping
+from napari_superpixels.plugin.session_dock import SessionDock
 from napari_superpixels.plugin.suggestion_view import SuggestionView
 from napari_superpixels.plugin.target_choice import TargetChoice, copied_superpixels
 from napari_superpixels.plugin.tools import TOOLS, ToolBox
@@ -39,7 +39,7 @@ _MULTISCALE = (
 _REST_MS = 100
 
 
-class CorrectDock(QWidget):
+class CorrectDock(SessionDock):
     """Paint and repair the superpixels of an image of the viewer.
 
     Parameters
@@ -70,7 +70,6 @@ class CorrectDock(QWidget):
         self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.source)
         self._reason = ""
         self._is_closed = False
-        self._was_docked = False
         self._is_stale = False
         self._followed: Any = None
         self._undo_keys = KeyBindings()
@@ -79,10 +78,7 @@ class CorrectDock(QWidget):
         self._later.setSingleShot(True)
         self._later.setInterval(_REST_MS)
         self._later.timeout.connect(self.doubts.note_classes)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.panel)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.show_panel(self.panel)
         self._connect()
         self._fill()
         self.refresh()
@@ -148,23 +144,6 @@ class CorrectDock(QWidget):
             part.close()
         self._workspace.release()
 
-    def event(self, event: QEvent) -> bool:
-        """Stop when the dock is closed."""
-        # napari takes the widget out of its dock, and forgets it, when the user closes the dock.
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
-                self.close_session()
-                self.deleteLater()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop when the widget is a window of its own and is closed."""
-        if self.parent() is None:
-            self.close_session()
-        super().closeEvent(event)
-
     def _connect(self) -> None:
         links, layers, dims = self._links, self._viewer.layers, self._viewer.dims.events
         for emitter in (layers.events.inserted, layers.events.removed, layers.events.reordered):
@@ -181,7 +160,6 @@ class CorrectDock(QWidget):
         self.source.labels_menu.activated.connect(lambda index: self._adopt())
         self.panel.segment_requested.connect(self._segment)
         wire_panel(self, links)
-        self.destroyed.connect(lambda: self.close_session())
 
     def _find(self) -> tuple[AnnotationLayers | None, str]:
         """Return the annotation of the chosen image, and why it cannot be worked on, if it cannot."""

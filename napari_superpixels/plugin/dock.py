@@ -3,8 +3,6 @@
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from superqt.utils import QSignalThrottler
 
 from napari_superpixels.engine.links import Links
@@ -16,6 +14,7 @@ from napari_superpixels.plugin.image_choice import ImageChoice
 from napari_superpixels.plugin.notify import HiddenPanelNotifier
 from napari_superpixels.plugin.regions import Region, mark_changed, notice_change, shown_region
 from napari_superpixels.plugin.seed_points import seeds_from_points
+from napari_superpixels.plugin.session_dock import SessionDock
 from napari_superpixels.plugin.workspace import open_workspace
 from napari_superpixels.widgets.quality_panel import QualityPanel
 from napari_superpixels.widgets.segment_panel import SegmentPanel
@@ -25,7 +24,7 @@ _FOLLOW_MS = 60
 _PIXELS_PER_SEGMENT = 25
 
 
-class SegmentDock(QWidget):
+class SegmentDock(SessionDock):
     """Choose an image of the viewer, cut it into superpixels, tune them.
 
     Parameters
@@ -53,11 +52,7 @@ class SegmentDock(QWidget):
         self._follow.setTimeout(_FOLLOW_MS)
         self._watched: list[Any] = []
         self._is_closed = False
-        self._was_docked = False
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.panel)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.show_panel(self.panel)
         self._connect()
         self._on_source_changed()
 
@@ -83,23 +78,6 @@ class SegmentDock(QWidget):
         self._watch([])
         self._workspace.release()
 
-    def event(self, event: QEvent) -> bool:
-        """Stop when the dock is closed."""
-        # napari takes the widget out of its dock, and forgets it, when the user closes the dock.
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
-                self.close_session()
-                self.deleteLater()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop when the widget is a window of its own and is closed."""
-        if self.parent() is None:
-            self.close_session()
-        super().closeEvent(event)
-
     def _connect(self) -> None:
         events = self._viewer.dims.events
         for emitter in (events.point, events.order, events.ndisplay):
@@ -114,7 +92,6 @@ class SegmentDock(QWidget):
         self.quality.missed_toggled.connect(self.missed.set_wanted)
         self.missed.closed.connect(lambda: self.quality.set_missed(False))
         self._follow.triggered.connect(self._take_input)
-        self.destroyed.connect(lambda: self.close_session())
 
     def _on_dims(self, event: Any = None) -> None:
         self._follow.throttle()

@@ -94,6 +94,17 @@ def test_resegmentation_keeps_classes_and_layer_and_is_undone(viewer, correct, d
     assert state(correct) == states[1]
 
 
+def test_undo_leaves_the_parameters_of_another_image_alone(viewer, correct, dock, wait_result, color_blocks) -> None:
+    annotation = correct.layers.annotation
+    wait_result(lambda: dock.session.update(n_segments=30))
+    viewer.add_image(color_blocks, rgb=True, name="other")
+    dock.source.choose_image(viewer.layers["other"])
+    assert dock.session.inputs.name == "other"
+    annotation.undo()
+    assert len(annotation.index) == 12
+    assert dock.session.params.n_segments == 30
+
+
 def test_corrections_made_while_solving_are_not_lost(correct, dock, qtbot) -> None:
     dock.session.update(n_segments=40)
     paint(correct, A, B, tool="merge")
