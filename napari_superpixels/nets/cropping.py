@@ -5,15 +5,19 @@ most of the work is, only a few pixels around the part are still needed. Maps ar
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_superpixels.nets.unet import UNet
+from napari_superpixels.nets.unet import ConvLayer, UNet
 
 Area = tuple[slice, slice]
+#: oneDNN's convolution with the rectifier in the same pass, which torch has for its compiler; None where it lacks it.
+_FUSED: Any = None
+if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    _FUSED = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 #: Pixels of a strip at the finest scale; 32 maps of as many in float32 take 8 MB.
 _STRIP_PIXELS = 65536
 
@@ -121,8 +125,18 @@ def _length(part: slice) -> int:
 def _run(block: nn.Module, x: Tensor, check: Callable[[], None]) -> Tensor:
     for layer in cast("nn.Sequential", block):
         check()
-        x = layer(x)
+        x = _apply(cast("ConvLayer", layer), x)
     return x
+
+
+def _apply(layer: ConvLayer, x: Tensor) -> Tensor:
+    """Return ``layer(x)`` of a folded layer; on the CPU without a second pass over the maps, a fifth of the time."""
+    conv = layer.conv
+    if _FUSED is None or x.device.type != "cpu" or x.dtype != torch.float32:
+        return cast("Tensor", layer(x))
+    slope = [layer.activation.negative_slope]
+    shape = conv.padding, conv.stride, conv.dilation, conv.groups
+    return cast("Tensor", _FUSED(x, conv.weight, conv.bias, *shape, "leaky_relu", slope, ""))
 
 
 def _join(lifted: Tensor, skip: Tensor) -> Tensor:

@@ -17,13 +17,18 @@ AREAS = [(0, 70, 0, 53), (0, 1, 0, 1), (33, 70, 5, 17), (16, 48, 52, 53), (69, 7
 )
 @pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize("strip_pixels", [1, 400, 10**6])
+@pytest.mark.parametrize("fused", [True, False])
 def test_a_part_equals_that_of_the_whole(
     config: UNetConfig | CANUNetConfig,
     area: tuple[int, int, int, int],
     strip_pixels: int,
+    *,
+    fused: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cropping, "_STRIP_PIXELS", strip_pixels)
+    if not fused:
+        monkeypatch.setattr(cropping, "_FUSED", None)
     torch.manual_seed(0)
     network = UNet(config)
     with torch.no_grad():
