@@ -2,7 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from skimage.draw import polygon as polygon_pixels
+
+_NO_BOX = (slice(0, 0), slice(0, 0))
 
 
 def pixel_path(points: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -109,10 +110,46 @@ def pixels_inside(polygon: npt.ArrayLike, shape: tuple[int, int]) -> tuple[tuple
         raise ValueError(
             f"polygon must be finite numbers of shape (n, 2), n at least 1; received shape {corners.shape}"
         )
-    rows, columns = polygon_pixels(corners[:, 0], corners[:, 1], shape)
-    if rows.size == 0:
-        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
-    box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
-    mask = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), bool)
-    mask[rows - box[0].start, columns - box[1].start] = True
-    return box, mask
+    first = np.maximum(np.ceil(corners.min(axis=0)), 0).astype(np.int64)
+    last = np.minimum(np.floor(corners.max(axis=0)), np.array(shape) - 1).astype(np.int64)
+    if np.any(last < first):
+        return _NO_BOX, np.zeros((0, 0), bool)
+    mask = _filled(corners, first, last)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return _NO_BOX, np.zeros((0, 0), bool)
+    part = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    box = tuple(slice(side.start + int(at), side.stop + int(at)) for side, at in zip(part, first, strict=True))
+    return (box[0], box[1]), mask[part]
+
+
+def _filled(
+    corners: npt.NDArray[np.float64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a window, from its first to its last row and column, lie in a polygon or on its edges.
+
+    Row by row, a pixel is inside where an odd number of edges lies to its left. The work grows with the window and the
+    polygon's outline, not with their product, so that a lasso of many corners over a large image does not take seconds.
+    """
+    starts, ends = corners, np.roll(corners, -1, axis=0)
+    low, high = np.minimum(starts[:, 0], ends[:, 0]), np.maximum(starts[:, 0], ends[:, 0])
+    top = np.maximum(np.ceil(low), first[0]).astype(np.int64)
+    n_rows = np.maximum(np.minimum(np.floor(high), last[0]).astype(np.int64) - top + 1, 0)
+    edge = np.repeat(np.arange(len(corners)), n_rows)
+    row = top[edge] + np.arange(edge.size) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    slope = (ends[:, 1] - starts[:, 1]) / np.where(high > low, ends[:, 0] - starts[:, 0], np.inf)
+    column = starts[edge, 1] + (row - starts[edge, 0]) * slope[edge]
+    shape = last - first + 1
+    turns = np.zeros((shape[0], shape[1] + 1), np.uint8)
+    # A corner between two edges counts once: each edge is without its lower end.
+    crosses = row < high[edge]
+    at = np.clip(np.ceil(column[crosses]) - first[1], 0, shape[1]).astype(np.int64)
+    np.bitwise_xor.at(turns, (row[crosses] - first[0], at), 1)
+    mask = np.bitwise_xor.accumulate(turns[:, :-1], axis=1).view(bool)
+    is_on = (column == np.floor(column)) & (column >= first[1]) & (column <= last[1])
+    mask[row[is_on] - first[0], column[is_on].astype(np.int64) - first[1]] = True
+    for (level, start), (_, end) in zip(starts[low == high], ends[low == high], strict=True):
+        if level == np.floor(level) and first[0] <= level <= last[0]:
+            left, right = np.clip((np.ceil(min(start, end)), np.floor(max(start, end)) + 1), first[1], last[1] + 1)
+            mask[int(level - first[0]), int(left - first[1]) : int(right - first[1])] = True
+    return mask

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.draw import polygon
 
 from napari_superpixels.core.strokes import beside_path, pixel_path, pixels_inside
 
@@ -106,3 +107,44 @@ def test_an_area_is_cut_at_the_image_and_may_be_empty():
     box, mask = pixels_inside([(-9, -9), (-9, -5), (-5, -5)], SHAPE)
     assert mask.size == 0
     assert box == (slice(0, 0), slice(0, 0))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=12))
+def test_an_area_is_what_scikit_image_fills(corners):
+    box, mask = pixels_inside(corners, SHAPE)
+    ours = np.zeros(SHAPE, bool)
+    ours[box] = mask
+    theirs = np.zeros(SHAPE, bool)
+    theirs[polygon(*np.transpose(corners), SHAPE)] = True
+    if mask.size:
+        assert all(mask.any(axis=axis)[[0, -1]].all() for axis in (0, 1))
+    # An edge that all but touches a pixel's centre is on either side of it after rounding.
+    apart = np.argwhere(ours != theirs)
+    ends = np.roll(corners, -1, axis=0)
+    assert all(min(distance(pixel, *edge) for edge in zip(corners, ends, strict=True)) < 1e-6 for pixel in apart)
+
+
+@pytest.mark.parametrize("corners", [[(2, 3), (2, 8), (6, 8), (6, 3)], [(6, 3), (2, 3), (2, 8), (6, 8)], [(2, 3)]])
+def test_pixels_on_the_edge_of_an_area_belong_to_it(corners):
+    box, mask = pixels_inside(corners, SHAPE)
+    last = np.max(corners, axis=0)
+    assert box == (slice(2, last[0] + 1), slice(3, last[1] + 1))
+    assert mask.all()
+
+
+def test_an_area_drawn_over_itself_is_inside_where_an_odd_number_of_turns_is():
+    square = [(1.5, 1.5), (1.5, 9.5), (9.5, 9.5), (9.5, 1.5)]
+    inner = [(3.5, 3.5), (3.5, 6.5), (6.5, 6.5), (6.5, 3.5)]
+    box, mask = pixels_inside([*square, square[0], *inner, inner[0]], SHAPE)
+    assert box == (slice(2, 10), slice(2, 10))
+    assert mask.sum() == 64 - 9
+    assert not mask[2:5, 2:5].any()
+
+
+def distance(pixel, start, end):
+    """Return how far a pixel is from a stretch of line."""
+    along = np.subtract(end, start)
+    length = along @ along
+    share = 0.0 if length == 0 else np.clip(np.subtract(pixel, start) @ along / length, 0, 1)
+    return np.hypot(*(np.subtract(pixel, start) - share * along))
