@@ -93,6 +93,8 @@ def evaluate(
     ground_truths: npt.NDArray[np.integer[Any]] | Sequence[npt.NDArray[np.integer[Any]]],
     image: npt.NDArray[Any] | None = None,
     tolerance: int = 2,
+    *,
+    annotated: npt.NDArray[np.bool_] | None = None,
 ) -> Metrics:
     """Measure superpixels against ground truth.
 
@@ -106,6 +108,9 @@ def evaluate(
         The image as it was, for explained variation: bool, integer or float, finite.
     tolerance : int
         Distance in pixels within which boundaries match, in the maximum norm: a window of (2 tolerance + 1)^ndim.
+    annotated : ndarray of the labels' shape, bool, optional
+        Where the ground truths hold; everywhere by default. Elsewhere, measures against ground truth count nothing, and
+        N is the number of annotated pixels. A boundary counts where its pixel and all 4 (6) neighbours are annotated.
 
     Returns
     -------
@@ -115,8 +120,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        If shapes differ, a label is negative, there is no ground truth, the image is not finite, or the tolerance is
-        negative.
+        If shapes differ, a label is negative, there is no ground truth, no pixel is annotated, the image is not finite,
+        or the tolerance is negative.
     TypeError
         If labels are not integers, or the tolerance is not.
 
@@ -142,12 +147,19 @@ def evaluate(
     """
     truths = [ground_truths] if isinstance(ground_truths, np.ndarray) else list(ground_truths)
     _check(labels, truths, image, tolerance)
+    _check_annotated(labels, annotated)
     parts = partition(labels)
     boundary = boundary_pixels(parts.labels)
     near_boundary = _dilate(boundary, tolerance)
+    known = parts if annotated is None else partition(labels[annotated][np.newaxis])
+    inside = None if annotated is None else annotated & ~boundary_pixels(annotated.view(np.uint8))
 
     def compare(truth: npt.NDArray[np.integer[Any]]) -> _Comparison:
-        return _compare(parts, boundary, near_boundary, truth, tolerance)
+        truth, highest = in_small_range(truth, "ground truth")
+        recall, precision = _match(boundary, near_boundary, boundary_pixels(truth), inside, tolerance)
+        segments = truth.ravel() if annotated is None else truth[annotated]
+        lost, contested = kernels.overlaps(known.order, known.start, 0, known.n_superpixels, segments, highest + 1)
+        return _Comparison(recall, precision, lost / segments.size, contested / segments.size)
 
     # One thread for each annotator; what they call must not wait for those threads again.
     compared = list(worker_pool(n_processors()).map(compare, truths) if len(truths) > 1 else map(compare, truths))
@@ -221,22 +233,28 @@ def _check(labels: Any, truths: list[Any], image: Any, tolerance: int) -> None:
         raise ValueError(f"tolerance must not be negative; received {tolerance}")
 
 
-def _compare(
-    parts: Partition,
+def _check_annotated(labels: npt.NDArray[Any], annotated: Any) -> None:
+    if annotated is None:
+        return
+    if not isinstance(annotated, np.ndarray) or annotated.dtype != bool or annotated.shape != labels.shape:
+        received = f"{getattr(annotated, 'dtype', type(annotated).__name__)} of shape {np.shape(annotated)}"
+        raise ValueError(f"annotated must be bool of the labels' shape, {labels.shape}; received {received}")
+    if not annotated.any():
+        raise ValueError("annotated is False everywhere; there is nothing to compare with")
+
+
+def _match(
     boundary: npt.NDArray[np.bool_],
     near_boundary: npt.NDArray[np.bool_],
-    truth: npt.NDArray[np.integer[Any]],
+    truth_boundary: npt.NDArray[np.bool_],
+    inside: npt.NDArray[np.bool_] | None,
     tolerance: int,
-) -> _Comparison:
-    truth, highest = in_small_range(truth, "ground truth")
-    truth_boundary = boundary_pixels(truth)
-    lost, contested = kernels.overlaps(parts.order, parts.start, 0, parts.n_superpixels, truth.ravel(), highest + 1)
-    return _Comparison(
-        recall=_share(near_boundary, truth_boundary),
-        precision=_share(_dilate(truth_boundary, tolerance), boundary),
-        error=lost / truth.size,
-        error_np=contested / truth.size,
-    )
+) -> tuple[float, float]:
+    """Return recall and precision of a boundary, of the pixels `inside` where it is given."""
+    if inside is not None:
+        truth_boundary = truth_boundary & inside
+        boundary = boundary & inside
+    return _share(near_boundary, truth_boundary), _share(_dilate(truth_boundary, tolerance), boundary)
 
 
 def _dilate(boundary: npt.NDArray[np.bool_], tolerance: int) -> npt.NDArray[np.bool_]:

@@ -40,6 +40,8 @@ class AnnotatedImage:
     """Whether the last axis holds RGB(A); None guesses from the shape."""
     notes: tuple[str, ...] = ()
     """What the user should know about this image."""
+    annotated: npt.NDArray[np.bool_] | None = None
+    """(M, N): where the ground truths hold; None where they hold everywhere."""
 
     def __post_init__(self) -> None:
         """Check the shapes.
@@ -47,7 +49,7 @@ class AnnotatedImage:
         Raises
         ------
         ReadError
-            If the image is not one plane, or a ground truth has another shape.
+            If the image is not one plane, a ground truth has another shape, or nothing is annotated.
         """
         shape = list(self.pixels.shape)
         if self.channel_axis is not None:
@@ -64,6 +66,14 @@ class AnnotatedImage:
                     f"{self.name}: a ground truth has shape {truth.shape}, its image {tuple(shape)}; they do not "
                     "belong together, or one was resized."
                 )
+        if self.annotated is not None:
+            if list(self.annotated.shape) != shape or self.annotated.dtype != bool:
+                received = f"{self.annotated.dtype} of shape {self.annotated.shape}"
+                raise ReadError(
+                    f"{self.name}: what is annotated is told by {received}; expected bool of shape {tuple(shape)}."
+                )
+            if not self.annotated.any():
+                raise ReadError(f"{self.name}: nothing is annotated.")
 
 
 class SourceItem(Protocol):
@@ -188,6 +198,7 @@ def array_source(
     *,
     names: Sequence[str] | None = None,
     channel_axis: int | None = None,
+    annotated: Sequence[npt.NDArray[np.bool_] | None] | None = None,
 ) -> DataSource:
     """Make a source of arrays in memory.
 
@@ -201,6 +212,8 @@ def array_source(
         Names of the images; "0000", "0001", ... by default.
     channel_axis : int, optional
         Axis of the channels of multi-channel images.
+    annotated : sequence of ndarray of shape (M, N), bool, or None, optional
+        For each image where its ground truth holds; everywhere by default.
 
     Returns
     -------
@@ -215,15 +228,16 @@ def array_source(
         If there is no image, or names cannot be used.
     """
     names = [f"{i:04d}" for i in range(len(images))] if names is None else names
-    if not len(images) == len(ground_truths) == len(names):
+    known = [None] * len(images) if annotated is None else annotated
+    if not len(images) == len(ground_truths) == len(names) == len(known):
         raise ValueError(
-            f"expected as many images as ground truths and names; received {len(images)}, {len(ground_truths)} and "
-            f"{len(names)}"
+            f"expected as many images as ground truths, names and masks; received {len(images)}, {len(ground_truths)}, "
+            f"{len(names)} and {len(known)}"
         )
     items = []
-    for name, image, truth in zip(names, images, ground_truths, strict=True):
+    for name, image, truth, mask in zip(names, images, ground_truths, known, strict=True):
         annotators = (truth,) if isinstance(truth, np.ndarray) else tuple(np.asarray(each) for each in truth)
-        items.append(_ArrayItem(name, np.asarray(image), annotators, channel_axis))
+        items.append(_ArrayItem(name, np.asarray(image), annotators, channel_axis, mask))
     return DataSource("arrays", tuple(items))
 
 
@@ -289,17 +303,19 @@ class _ArrayItem:
     pixels: npt.NDArray[Any]
     ground_truths: tuple[npt.NDArray[Any], ...]
     channel_axis: int | None
+    annotated: npt.NDArray[np.bool_] | None = None
 
     def read(self) -> AnnotatedImage:
         if not self.ground_truths:
             raise ReadError(f"{self.name} has no ground truth; give one label image for each annotator, at least one.")
         truths = tuple(label_map(truth, f"the ground truth of {self.name}") for truth in self.ground_truths)
         n_objects = tuple(count_objects(truth) for truth in truths)
-        return AnnotatedImage(self.name, self.pixels, truths, n_objects, self.channel_axis)
+        return AnnotatedImage(self.name, self.pixels, truths, n_objects, self.channel_axis, annotated=self.annotated)
 
     def fingerprint(self) -> list[JsonValue]:
         digest = hashlib.blake2b(json.dumps(self.channel_axis).encode(), digest_size=16)
-        for array in (self.pixels, *self.ground_truths):
+        masks = () if self.annotated is None else (self.annotated,)
+        for array in (self.pixels, *self.ground_truths, *masks):
             digest.update(f"{array.shape} {array.dtype.str}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return [digest.hexdigest()]

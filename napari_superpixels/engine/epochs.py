@@ -12,6 +12,7 @@ from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.engine.run_figures import draw_curves, draw_pictures
 from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
 from napari_superpixels.engine.validation import MEASURES, measure_network, picture_network
+from napari_superpixels.errors import CancelledError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, save_model
 from napari_superpixels.nets.folding import fold
@@ -53,6 +54,8 @@ class EpochKeeper(pl.Callback):
         Where the run stands at the start.
     on_epoch : callable, optional
         Called after every epoch, on the first device.
+    should_stop : callable, optional
+        Asked after every step and between images; True ends the run so that it can go on later.
     """
 
     def __init__(
@@ -62,17 +65,20 @@ class EpochKeeper(pl.Callback):
         items: Sequence[SourceItem],
         progress: Progress,
         on_epoch: Callable[[EpochEvent], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self._folder = folder
         self._config = config
         self._items = items
         self._on_epoch = on_epoch or (lambda event: None)
+        self._should_stop = should_stop or (lambda: False)
         self._best, self._stale = progress.best_score, progress.stale_epochs
         self._kept_step = progress.step
         self._rows = folder.read_rows(progress.step)
         self._events: list[TrainEvent] = []
         self.interrupted = False
         self.out_of_patience = False
+        self.stopped = False
 
     def on_step(self, event: TrainEvent) -> None:
         """Remember the losses of a step for the epoch's mean."""
@@ -82,14 +88,30 @@ class EpochKeeper(pl.Callback):
         """Remember that the user stopped the run, which Lightning hides."""
         self.interrupted = isinstance(exception, KeyboardInterrupt)
 
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """End the run after this step, if that is wanted."""
+        if self._should_stop():
+            self.stopped = trainer.should_stop = True
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Validate, save and draw, unless no step was done since the last time."""
+        """Validate, save and draw, unless no step was done since the last time; stopped, save the state alone."""
         assert isinstance(pl_module, TrainModule)
         if pl_module.step == self._kept_step:
             return
-        self._kept_step = pl_module.step
-        model = self._model(pl_module)
-        measures = self._measure(trainer, pl_module, model)
+        train = self._config.train
+        if self.stopped and pl_module.step % train.epoch_steps and pl_module.step < train.steps:
+            save_state(self._folder.state, pl_module.state(self._best, self._stale))
+            return
+        try:
+            self._end_epoch(trainer, pl_module)
+        except CancelledError:
+            # The state is that of the epoch before: a resume does this one again, and measures it.
+            self.stopped = trainer.should_stop = True
+
+    def _end_epoch(self, trainer: pl.Trainer, module: TrainModule) -> None:
+        model = self.model(module)
+        measures = self._measure(trainer, module, model)
+        self._kept_step = module.step
         losses = self._mean_losses()
         loss: float = trainer.strategy.broadcast(losses.get("loss", 0.0))
         score = measures.get("undersegmentation_error", loss)
@@ -99,9 +121,10 @@ class EpochKeeper(pl.Callback):
         if patience is not None and self._stale >= patience:
             self.out_of_patience = trainer.should_stop = True
         if trainer.is_global_zero:
-            self._write(pl_module, model, {**losses, **measures}, is_best=is_best)
+            self._write(module, model, {**losses, **measures}, is_best=is_best)
 
-    def _model(self, module: TrainModule) -> Model:
+    def model(self, module: TrainModule) -> Model:
+        """Return the averaged network as it is now."""
         network = build_network(self._config.network)
         network.load_state_dict({name: value.cpu() for name, value in module.average.items()})
         network.requires_grad_(False).eval()
@@ -112,7 +135,9 @@ class EpochKeeper(pl.Callback):
         if not self._items:
             return {}
         items = self._items[trainer.global_rank :: trainer.world_size]
-        values = measure_network(model, items, self._config.validation, device=module.device.type)
+        values = measure_network(
+            model, items, self._config.validation, device=module.device.type, should_stop=self._should_stop
+        )
         sums = torch.tensor([sum(values[name]) for name in MEASURES], dtype=torch.float64)
         if trainer.world_size > 1:
             device = sums.float().to(module.device)

@@ -49,6 +49,7 @@ def grow_targets(
     *,
     channel_axis: int | None = None,
     rgb: bool | None = None,
+    annotated: NDArray[np.bool_] | None = None,
     n_threads: int | None = None,
     cancel: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.uint8], Targets]:
@@ -66,6 +67,8 @@ def grow_targets(
         Axis of the channels of a multi-channel image.
     rgb : bool, optional
         Whether the last axis holds RGB(A); guessed from the shape by default.
+    annotated : ndarray of shape (M, N), bool, optional
+        Where the ground truths hold; the rest is one more segment of each. Everywhere by default.
     n_threads : int, optional
         Threads; the result does not depend on their number.
     cancel : ndarray of shape (1,), uint8, optional
@@ -98,6 +101,8 @@ def grow_targets(
             raise ValueError(f"ground truth of shape {truth.shape} does not fit an image of {shape}")
     if len(shape) != 2:
         raise ValueError(f"targets are made of single planes, received an image of {shape}")
+    if annotated is not None:
+        ground_truths = [np.where(annotated, truth, int(truth.min()) - 1) for truth in ground_truths]
     image = np.round(unit.pixels * 255).astype(np.uint8)  # (M, N, 3)
     features = pixel_features(unit.pixels, None, 0.0, unit.kind)  # (M, N, C)
     labels, colors, regions = [], [], []

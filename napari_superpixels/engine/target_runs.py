@@ -160,6 +160,7 @@ def _make_one(
             config,
             channel_axis=image.channel_axis,
             rgb=image.rgb,
+            annotated=image.annotated,
             n_threads=n_threads,
             cancel=_CANCEL,
         )

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_superpixels.core.image import unit_image
 from napari_superpixels.data.sources import DataSource, SourceItem
@@ -15,6 +16,8 @@ from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
 from napari_superpixels.engine.target_runs import run_targets, target_path
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.nets.samples import TrainSample
+
+_NEIGHBOURS = np.ones((3, 3), bool)
 
 __all__ = ["StoredSamples", "TargetConfig", "load_samples", "make_sample"]
 
@@ -37,7 +40,7 @@ def make_sample(
         One target per annotator, and the share of annotators who drew a border at each pixel.
     """
     image, targets = grow_targets(pixels, ground_truths, config, channel_axis=channel_axis, rgb=rgb)
-    return _sample(image, targets)
+    return _sample(image, targets, None)
 
 
 def load_samples(
@@ -130,17 +133,27 @@ class StoredSamples(Sequence[TrainSample]):
         targets = read_targets(path)
         if targets.boundary.shape != image.shape[:2]:
             raise ReadError(f"The targets {path} belong to another image than {item.name}; delete them.")
-        return _sample(np.round(image * 255).astype(np.uint8), targets)
+        return _sample(np.round(image * 255).astype(np.uint8), targets, read.annotated)
 
 
-def _sample(image: NDArray[np.uint8], targets: Targets) -> TrainSample:
-    return TrainSample(image=image, labels=targets.labels, colors=targets.colors, boundary=targets.boundary)
+def _sample(image: NDArray[np.uint8], targets: Targets, annotated: NDArray[np.bool_] | None) -> TrainSample:
+    # Next to what is not annotated, whether there is a border is not known.
+    trusted = None if annotated is None else ndimage.binary_erosion(annotated, _NEIGHBOURS, border_value=1)
+    return TrainSample(image, targets.labels, targets.colors, targets.boundary, trusted)
 
 
 def _make_from(item: SourceItem, config: TargetConfig) -> TrainSample:
     try:
         read = item.read()
-        return make_sample(read.pixels, read.ground_truths, config, channel_axis=read.channel_axis, rgb=read.rgb)
+        image, targets = grow_targets(
+            read.pixels,
+            read.ground_truths,
+            config,
+            channel_axis=read.channel_axis,
+            rgb=read.rgb,
+            annotated=read.annotated,
+        )
+        return _sample(image, targets, read.annotated)
     except (ReadError, ImageError, ValueError) as error:
         raise ReadError(_named(item.name, str(error))) from error
 

@@ -19,11 +19,11 @@ from napari_superpixels.engine.epochs import EpochEvent, EpochKeeper
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.targets import load_samples
 from napari_superpixels.engine.validation import choose_items
-from napari_superpixels.errors import TrainingError
+from napari_superpixels.errors import CancelledError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.crops import CropDataModule
-from napari_superpixels.nets.devices import choose_device
+from napari_superpixels.nets.devices import choose_device, is_out_of_memory
 from napari_superpixels.nets.registry import Network, build_network
 from napari_superpixels.nets.train import TrainEvent
 from napari_superpixels.nets.train_module import TrainModule
@@ -68,10 +68,10 @@ class RunResult:
 
     step: int
     """Steps done."""
-    reason: Literal["complete", "patience"]
-    """Whether all steps, or the time, were used, or the validation stopped getting better."""
+    reason: Literal["complete", "patience", "stopped"]
+    """Whether all steps, or the time, were used, the validation stopped getting better, or the caller stopped it."""
     best: Path
-    """Model with the best validation."""
+    """Model with the best validation; there is none yet where the run was stopped in its first epoch."""
 
 
 def split_source(source: DataSource, share: float, seed: int) -> Split:
@@ -108,6 +108,8 @@ def train_network(
     on_target: Callable[[int, int], None] | None = None,
     on_step: Callable[[TrainEvent], None] | None = None,
     on_epoch: Callable[[EpochEvent], None] | None = None,
+    on_model: Callable[[int, Callable[[], Model]], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> RunResult:
     """Train a network and keep the run in a folder.
 
@@ -126,7 +128,8 @@ def train_network(
     validation : DataSource or float
         Images to validate on, or the share of `source` that is put aside for it.
     start : Model, optional
-        Model to train further, instead of a new network; itself left as it is.
+        Model to train further, instead of a new network; itself left as it is. When resuming it is needed only where
+        the run ended before its first epoch did.
     resume : bool
         Whether to go on with the run in the folder, after its last complete epoch.
     compute : Compute, optional
@@ -137,6 +140,12 @@ def train_network(
         Called with the number of images whose targets are ready and their total.
     on_step, on_epoch : callable, optional
         Called after every step and every epoch.
+    on_model : callable, optional
+        Called after every step with the steps done and a function that returns the averaged network as a model.
+    should_stop : callable, optional
+        Asked before each target, after every step, and often while validating. True ends the run so that it can be
+        resumed: after a step, exactly there; in a validation, before the epoch that it was to measure. May block, which
+        pauses the run.
 
     Returns
     -------
@@ -153,11 +162,14 @@ def train_network(
         If a file cannot be written; what was saved before stays.
     CheckpointError
         If the state of the run is damaged.
+    CancelledError
+        If it is stopped before its first step.
     """
     run, compute = RunFolder(Path(folder)), compute or Compute()
     if resume:
         config, split = run.read_config(), run.read_split()
-        state: TrainState | None = load_state(run.state)
+        can_begin_again = config.start in (None, start and start.sha256)
+        state: TrainState | None = None if can_begin_again and not run.state.exists() else load_state(run.state)
     else:
         config, state = config or RunConfig(), None
         if start is not None:
@@ -171,20 +183,46 @@ def train_network(
     network = _network(config, start)
     _check_precision(network, compute)
     samples = load_samples(
-        training, config.targets, cache=cache or run.targets, lazy=len(training) > _MOST_IN_MEMORY, on_sample=on_target
+        training,
+        config.targets,
+        cache=cache or run.targets,
+        lazy=len(training) > _MOST_IN_MEMORY,
+        on_sample=_cancellable(on_target, should_stop),
     )
     items = [] if measured is None else choose_items(measured, config.validation)
-    keeper = EpochKeeper(run, config, items, Progress() if state is None else state.progress, on_epoch)
+    progress = Progress() if state is None else state.progress
+    keeper = EpochKeeper(run, config, items, progress, on_epoch, should_stop)
 
     def report(event: TrainEvent) -> None:
         keeper.on_step(event)
         if on_step is not None:
             on_step(event)
+        if on_model is not None:
+            on_model(event.step, lambda: keeper.model(module))
 
     module = TrainModule(network, config.train, state, report)
     if module.step < config.train.steps:
         _fit(module, CropDataModule(samples, config.train, compute.workers), keeper, compute)
-    return RunResult(module.step, "patience" if keeper.out_of_patience else "complete", run.best)
+    reason: Literal["complete", "patience", "stopped"] = "complete"
+    if keeper.stopped:
+        reason = "stopped"
+    elif keeper.out_of_patience:
+        reason = "patience"
+    return RunResult(module.step, reason, run.best)
+
+
+def _cancellable(
+    on_target: Callable[[int, int], None] | None, should_stop: Callable[[], bool] | None
+) -> Callable[[int, int], None]:
+    """Return what is called after each target, and ends the making of them if that is wanted."""
+
+    def after_target(done: int, total: int) -> None:
+        if on_target is not None:
+            on_target(done, total)
+        if should_stop is not None and should_stop():
+            raise CancelledError("The training was stopped while its targets were made; those made are kept.")
+
+    return after_target
 
 
 def _training_data(card: ModelCard, source: DataSource, start: Model | None) -> str:
@@ -257,6 +295,14 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
         )
         try:
             trainer.fit(module, datamodule=data)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError(
+                f"The memory of the {device.upper()} is full with {config.batch_size} crops of {config.crop_size} x "
+                f"{config.crop_size} pixels. Lower the batch size or the crop size, close what else uses the memory, "
+                "or train on the CPU; what the run saved is kept."
+            ) from error
         except SystemExit:
             # Lightning turns Ctrl+C into an exit, and leaves the next Ctrl+C without effect.
             signal.signal(signal.SIGINT, previous)

@@ -1,6 +1,6 @@
 """How good the superpixels of a network are: measured after the eikonal step, not by the loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_superpixels.core.slowness import label_slowness
 from napari_superpixels.core.superpixels import grow_superpixels
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem
 from napari_superpixels.engine.target_growth import SuperpixelNumber
+from napari_superpixels.errors import CancelledError
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.predict import predict
 from napari_superpixels.params import SegmentParams
@@ -61,7 +62,12 @@ def choose_items(source: DataSource, config: ValidationConfig) -> list[SourceIte
 
 
 def measure_network(
-    model: Model, items: Sequence[SourceItem], config: ValidationConfig, *, device: str = "cpu"
+    model: Model,
+    items: Sequence[SourceItem],
+    config: ValidationConfig,
+    *,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, list[float]]:
     """Measure the superpixels that a network leads to.
 
@@ -75,33 +81,46 @@ def measure_network(
         Number of superpixels and weights.
     device : str
         Where the network runs.
+    should_stop : callable, optional
+        Asked now and then; True ends the measurement.
 
     Returns
     -------
     dict
-        For each of :data:`MEASURES` its value on every image, a mean over the annotators.
+        For each of :data:`MEASURES` its value on every image, a mean over the annotators, of annotated pixels.
 
     Raises
     ------
     ReadError
         If an image cannot be read.
+    CancelledError
+        If stopped.
     """
     values: dict[str, list[float]] = {name: [] for name in MEASURES}
     for item in items:
         read = item.read()
-        picture = picture_network(model, read, config, device=device)
-        metrics = evaluate(picture.labels, read.ground_truths, picture.image, config.tolerance)
+        picture = picture_network(model, read, config, device=device, should_stop=should_stop)
+        if should_stop is not None and should_stop():
+            raise CancelledError("The measurement of the network was stopped.")
+        metrics = evaluate(
+            picture.labels, read.ground_truths, picture.image, config.tolerance, annotated=read.annotated
+        )
         for name in MEASURES:
             values[name].append(float(getattr(metrics, name)))
     return values
 
 
 def picture_network(
-    model: Model, read: AnnotatedImage, config: ValidationConfig, *, device: str = "cpu"
+    model: Model,
+    read: AnnotatedImage,
+    config: ValidationConfig,
+    *,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
 ) -> ValidationPicture:
     """Return what a network makes of one image, and the superpixels that follow."""
     unit = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb)
-    prediction = predict(model, unit.pixels, device=device)
+    prediction = predict(model, unit.pixels, device=device, cancel=should_stop)
     n_segments = _n_wanted(read.ground_truths[0], config)
     labels = _segment(unit, prediction.flattened, prediction.boundary, n_segments, config)
     return ValidationPicture(unit.pixels, prediction.flattened, prediction.boundary, labels)

@@ -11,8 +11,8 @@ from napari_superpixels.nets.samples import TrainSample
 #: Weights of red, green and blue in luminance (Rec. 601).
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-#: Image, target and boundary of a crop, each of shape (S, S, channels), float32 in [0, 1].
-Crop = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+#: Image, target, boundary and weight of a crop, each of shape (S, S, channels), float32 in [0, 1].
+Crop = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class Augmentation(BaseModel):
@@ -56,7 +56,8 @@ def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmen
     Parameters
     ----------
     sample : TrainSample
-        Image with targets; where it is smaller than the crop, it is continued by reflection.
+        Image with targets; where it is smaller than the crop, it is continued by reflection. Where it is trusted in
+        part, every crop shows some of that.
     rng : numpy.random.Generator
         Source of all chance.
     size : int
@@ -67,7 +68,7 @@ def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmen
     Returns
     -------
     Crop
-        Image, target and boundary.
+        Image, target, boundary, and a weight that is 1 where the two before it can be trusted, else 0.
     """
     annotator = int(rng.integers(len(sample.labels)))
     scale = float(np.exp(rng.uniform(np.log(augmentation.smallest_scale), np.log(augmentation.largest_scale))))
@@ -75,6 +76,8 @@ def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmen
     height, width = sample.image.shape[:2]
     top = int(rng.integers(max(height - source, 0) + 1))
     left = int(rng.integers(max(width - source, 0) + 1))
+    if sample.trusted is not None:
+        top, left = _around_trusted(sample.trusted, rng, source)
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
 
     def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -88,8 +91,20 @@ def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmen
     labels = cut(sample.labels[annotator])[np.ix_(nearest, nearest)]
     target = sample.colors[annotator].astype(np.float32, copy=False)[labels]
     boundary = _resize(cut(sample.boundary).astype(np.float32)[..., None] / 255.0, size)
+    weight = np.ones((size, size, 1), np.float32)
+    if sample.trusted is not None:
+        weight = cut(sample.trusted)[np.ix_(nearest, nearest)].astype(np.float32)[..., None]
     image, target = _recolour(image, target, rng, augmentation)
-    return image, target, boundary
+    return image, target, boundary, weight
+
+
+def _around_trusted(trusted: NDArray[np.bool_], rng: np.random.Generator, source: int) -> tuple[int, int]:
+    """Return the first row and column of a crop of `source` pixels that shows a pixel drawn among those trusted."""
+    places = np.flatnonzero(trusted)
+    pixel = divmod(int(places[rng.integers(places.size)]), trusted.shape[1])
+    spans = [(max(at - source + 1, 0), max(min(at, n - source), 0)) for at, n in zip(pixel, trusted.shape, strict=True)]
+    top, left = (int(rng.integers(min(low, high), high + 1)) for low, high in spans)
+    return top, left
 
 
 def _resize(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:

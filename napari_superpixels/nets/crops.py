@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from napari_superpixels.nets.augment import random_crop
+from napari_superpixels.nets.augment import Crop, random_crop
 from napari_superpixels.nets.samples import TrainSample
 from napari_superpixels.nets.train import Batch, TrainConfig
 from napari_superpixels.nets.train_module import TrainModule
@@ -61,18 +61,18 @@ class CropBatches(Dataset[Batch]):
         return self._n_steps
 
     def __getitem__(self, index: int) -> Batch:
-        """Return a batch, of shapes (N, C, S, S), (N, C, S, S) and (N, 1, S, S)."""
+        """Return a batch, of shapes (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 1, S, S)."""
         config = self._config
         first = (self._first_step + index) * config.batch_size
         numbers = range(first + self._rank, first + config.batch_size, self._world_size)
         crops = [self._crop(number) for number in numbers]
-        image, target, boundary = (
+        image, target, boundary, weight = (
             torch.from_numpy(np.ascontiguousarray(np.stack(parts).transpose(0, 3, 1, 2)))
             for parts in zip(*crops, strict=True)
         )
-        return image, target, boundary
+        return image, target, boundary, weight
 
-    def _crop(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _crop(self, number: int) -> Crop:
         of_group, which = divmod(number, len(self._groups))
         group = self._groups[which]
         turn, place = divmod(of_group, len(group))

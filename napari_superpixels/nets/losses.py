@@ -1,4 +1,8 @@
-"""Losses of the flattening network, as pure functions of tensors."""
+"""Losses of the flattening network, as pure functions of tensors.
+
+Each is a mean over pixels. With a weight, of shape (N, 1, H, W) in [0, 1], it is the weighted mean, and 0 where every
+weight is 0: pixels without ground truth then have no part in it, and their gradient is 0.
+"""
 
 from typing import Literal
 
@@ -9,19 +13,21 @@ from torch.nn import functional
 TVForm = Literal["anisotropic", "isotropic", "squared"]
 
 
-def mse(prediction: Tensor, target: Tensor) -> Tensor:
+def mse(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean squared error of two tensors of the same shape, a scalar."""
     _check_shapes(prediction, target)
-    return functional.mse_loss(prediction, target)
+    return _mean((prediction - target).square(), weight)
 
 
-def l1(prediction: Tensor, target: Tensor) -> Tensor:
+def l1(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean absolute error of two tensors of the same shape, a scalar."""
     _check_shapes(prediction, target)
-    return functional.l1_loss(prediction, target)
+    return _mean((prediction - target).abs(), weight)
 
 
-def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: float = 1e-6) -> Tensor:
+def total_variation(
+    image: Tensor, form: TVForm = "anisotropic", *, epsilon: float = 1e-6, weight: Tensor | None = None
+) -> Tensor:
     """Return the total variation of images per value, a scalar.
 
     Parameters
@@ -33,6 +39,8 @@ def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: flo
     epsilon : float
         Keeps the gradient of the isotropic form finite where the image is flat; the form then is
         sqrt(dx^2 + dy^2 + epsilon^2) - epsilon.
+    weight : Tensor, optional
+        Shape (N, 1, H, W), in [0, 1]; a difference between pixels counts by the product of their weights.
 
     Returns
     -------
@@ -51,16 +59,21 @@ def total_variation(image: Tensor, form: TVForm = "anisotropic", *, epsilon: flo
     """
     dx = functional.pad(image[..., :, 1:] - image[..., :, :-1], (0, 1))  # (N, C, H, W)
     dy = functional.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))  # (N, C, H, W)
+    if weight is not None:
+        dx = dx * functional.pad(weight[..., :, 1:] * weight[..., :, :-1], (0, 1))
+        dy = dy * functional.pad(weight[..., 1:, :] * weight[..., :-1, :], (0, 0, 0, 1))
     if form == "anisotropic":
-        return (dx.abs() + dy.abs()).mean()
+        return _mean(dx.abs() + dy.abs(), weight)
     if form == "isotropic":
-        return (torch.sqrt(dx**2 + dy**2 + epsilon**2) - epsilon).mean()
+        return _mean(torch.sqrt(dx**2 + dy**2 + epsilon**2) - epsilon, weight)
     if form == "squared":
-        return (dx**2 + dy**2).mean()
+        return _mean(dx**2 + dy**2, weight)
     raise ValueError(f"form must be 'anisotropic', 'isotropic' or 'squared', received {form!r}")
 
 
-def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float | None = 4.0) -> Tensor:
+def boundary_bce(
+    logits: Tensor, target: Tensor, weight: Tensor | None = None, *, positive_weight: float | None = 4.0
+) -> Tensor:
     """Return the binary cross-entropy of a boundary map, a scalar.
 
     Boundary pixels are few, hence weigh more.
@@ -71,6 +84,8 @@ def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float | Non
         Any shape; sigmoid(logits) is the boundary probability.
     target : Tensor
         Same shape, values in [0, 1]: the share of annotators who drew a border there.
+    weight : Tensor, optional
+        Same shape, in [0, 1]: how much each pixel counts.
     positive_weight : float, optional
         Weight of a boundary pixel relative to any other. None balances the classes: the number of the others divided by
         that of the boundary pixels in `target`, between 1 and 100.
@@ -78,11 +93,12 @@ def boundary_bce(logits: Tensor, target: Tensor, *, positive_weight: float | Non
     if logits.shape != target.shape:
         raise ValueError(f"logits and target differ in shape: {tuple(logits.shape)}, {tuple(target.shape)}")
     if positive_weight is None:
-        share = target.mean()
-        weight = ((1.0 - share) / share.clamp(min=1e-6)).clamp(1.0, 100.0).to(logits.dtype)
+        share = _mean(target, weight)
+        positive = ((1.0 - share) / share.clamp(min=1e-6)).clamp(1.0, 100.0).to(logits.dtype)
     else:
-        weight = torch.as_tensor(positive_weight, dtype=logits.dtype, device=logits.device)
-    return functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
+        positive = torch.as_tensor(positive_weight, dtype=logits.dtype, device=logits.device)
+    loss = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=positive, reduction="none")
+    return _mean(loss, weight)
 
 
 def soft_association(features: Tensor, cell: int, *, position_weight: float, iterations: int = 3) -> Tensor:
@@ -127,7 +143,13 @@ def soft_association(features: Tensor, cell: int, *, position_weight: float, ite
 
 
 def association_loss(
-    prediction: Tensor, target: Tensor, *, cell: int, color_scale: float = 20.0, position_weight: float = 1.0
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    cell: int,
+    color_scale: float = 20.0,
+    position_weight: float = 1.0,
 ) -> Tensor:
     """Return how badly soft superpixels of a prediction keep the target together, a scalar.
 
@@ -140,6 +162,8 @@ def association_loss(
         Flattened images, shape (N, C, H, W); rows and columns beyond the last whole `cell` are left out.
     target : Tensor
         Same shape: images with one colour for each superpixel that the ground truth allows.
+    weight : Tensor, optional
+        Shape (N, 1, H, W), in [0, 1]: how much each pixel's target counts.
     cell : int
         Side in pixels of the squares that superpixels start from.
     color_scale : float
@@ -156,8 +180,19 @@ def association_loss(
     height, width = (cell * (side // cell) for side in prediction.shape[2:])
     prediction, target = prediction[:, :, :height, :width], target[:, :, :height, :width]
     association = soft_association(color_scale * prediction, cell, position_weight=position_weight)
-    means = _around(_gathered(target, association, cell), cell)  # (N, 9, C, H, W)
-    return mse((association[:, :, None] * means).sum(1), target)
+    counted = association
+    if weight is not None:
+        weight = weight[:, :, :height, :width]
+        counted = association * weight
+    means = _around(_gathered(target, counted, cell), cell)  # (N, 9, C, H, W)
+    return mse((association[:, :, None] * means).sum(1), target, weight)
+
+
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean of values (N, C, H, W) with weights (N, 1, H, W)."""
+    if weight is None:
+        return values.mean()
+    return (values * weight).sum() / (weight.expand_as(values).sum().clamp(min=1e-6))
 
 
 def _check_shapes(prediction: Tensor, target: Tensor) -> None:

@@ -18,6 +18,8 @@ class TrainSample:
     """Per annotator the mean colour of every label, shape (labels + 1, 3), in [0, 1]."""
     boundary: NDArray[np.uint8]
     """Shape (H, W): share of annotators who drew a border at the pixel, times 255."""
+    trusted: NDArray[np.bool_] | None = None
+    """Shape (H, W): where labels and boundary hold, and are learnt from; None where they hold everywhere."""
 
     @property
     def is_grey(self) -> bool:

@@ -12,8 +12,9 @@ from napari_superpixels.nets.augment import Augmentation
 from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, l1, mse, total_variation
 from napari_superpixels.nets.registry import Network
 
-#: Input, target and boundary of a batch, of shape (N, C, S, S), (N, C, S, S) and (N, 1, S, S), in [0, 1].
-Batch = tuple[Tensor, Tensor, Tensor]
+#: Input, target, boundary and weight of a batch, of shape (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 1, S, S), in
+#: [0, 1]. The losses are means of pixels with that weight.
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -66,6 +67,8 @@ class TrainConfig(BaseModel):
     """Weight of the soft association of pixels with superpixels."""
     association_cell: int = Field(16, ge=2)
     """Side in pixels of the squares that the soft superpixels start from."""
+    trained: Literal["all", "last"] = "all"
+    """What of the network learns: all, or the head and the last two 3x3 convolutions with their normalisations."""
     balance_color: bool = False
     """Whether grey and colour images are drawn equally often, however many there are of each."""
     augmentation: Augmentation = Augmentation()
@@ -122,29 +125,28 @@ def training_losses(
     out : Tensor
         What the network, or a wrapper of it, made of the batch.
     batch : tuple of Tensor
-        Input, target and boundary.
+        Input, target, boundary and weight.
     config : TrainConfig
         The weights.
     """
-    _, target, boundary = batch
+    _, target, boundary, weight = batch
     channels = network.config.out_channels
     flattened = out[:, :channels]
-    losses = {"mse": mse(flattened, target)}
+    losses = {"mse": mse(flattened, target, weight)}
     weights = {"mse": config.mse_weight}
     if config.l1_weight:
-        losses["l1"] = l1(flattened, target)
+        losses["l1"] = l1(flattened, target, weight)
         weights["l1"] = config.l1_weight
     if config.tv_weight:
-        losses["tv"] = total_variation(flattened, config.tv_form)
+        losses["tv"] = total_variation(flattened, config.tv_form, weight=weight)
         weights["tv"] = config.tv_weight
     if network.config.boundary_head:
         positive = config.boundary_positive_weight
-        losses["boundary"] = boundary_bce(
-            out[:, channels:], boundary, positive_weight=None if positive == "balanced" else positive
-        )
+        positive_weight = None if positive == "balanced" else positive
+        losses["boundary"] = boundary_bce(out[:, channels:], boundary, weight, positive_weight=positive_weight)
         weights["boundary"] = config.boundary_weight
     if config.association_weight:
-        losses["association"] = association_loss(flattened, target, cell=config.association_cell)
+        losses["association"] = association_loss(flattened, target, weight, cell=config.association_cell)
         weights["association"] = config.association_weight
     total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return total, losses

@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_superpixels.errors import CheckpointError, TrainingError
 from napari_superpixels.nets.layers import AdaptiveNorm
@@ -14,6 +14,8 @@ from napari_superpixels.nets.registry import Network
 from napari_superpixels.nets.train import Batch, TrainConfig, TrainEvent, training_losses
 from napari_superpixels.nets.train_state import Progress, TrainState
 
+#: Convolutions of 3x3, the last ones, that learn where not all do.
+_N_LAST = 2
 _STOP_EPOCH = -1  # what on_train_batch_start returns to leave the epoch
 
 
@@ -47,6 +49,9 @@ class TrainModule(pl.LightningModule):
         super().__init__()
         self.network = network.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config = config
+        self._frozen = _frozen_layers(network) if config.trained == "last" else []
+        for layer in self._frozen:
+            layer.requires_grad_(False)
         self._on_step = on_step or (lambda event: None)
         self._moments: dict[str, dict[str, Tensor]] = {}
         self.step = 0
@@ -97,6 +102,11 @@ class TrainModule(pl.LightningModule):
         """Start the clock and bring the average to the device."""
         self._started = time.perf_counter()
         self.average = {name: value.to(self.device) for name, value in self.average.items()}
+
+    def on_train_epoch_start(self) -> None:
+        """Keep the running statistics of what does not learn."""
+        for layer in self._frozen:
+            layer.eval()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
         """Set the learning rate, or end the training when it is complete."""
@@ -150,3 +160,10 @@ class TrainModule(pl.LightningModule):
         moments = {name: dict(optimizer.state[parameter]) for name, parameter in self.network.named_parameters()}
         progress = Progress(step=self.step, seconds=self.seconds, best_score=best_score, stale_epochs=stale_epochs)
         return TrainState(progress, self.network.state_dict(), self.average, moments)
+
+
+def _frozen_layers(network: Network) -> list[nn.Module]:
+    """Return the modules that stay as they are where only the last ones learn."""
+    learning = {id(network.head), *(id(part) for pair in network.layers[-_N_LAST:] for part in pair)}
+    kinds = (nn.Conv2d, AdaptiveNorm)
+    return [layer for layer in network.modules() if isinstance(layer, kinds) and id(layer) not in learning]

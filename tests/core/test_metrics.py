@@ -290,3 +290,29 @@ def test_boundaries_are_two_pixels_thick():
 def test_bad_arguments_are_refused(labels, truths, image, tolerance, error, message):
     with pytest.raises(error, match=message):
         evaluate(labels, truths, image, tolerance)
+
+
+def test_only_annotated_pixels_are_compared() -> None:
+    """By hand: columns 0 to 3 of 6 are annotated; the superpixel border lies one column right of the true one."""
+    truth = np.array([[1, 1, 2, 2, 9, 8]] * 4)
+    labels = np.array([[1, 1, 1, 2, 2, 2]] * 4)
+    annotated = np.zeros((4, 6), bool)
+    annotated[:, :4] = True
+    found = evaluate(labels, truth, tolerance=0, annotated=annotated)
+    # Superpixel 1 has 8 pixels of segment 1 and 4 of 2; superpixel 2 has 4 annotated ones, all of 2.
+    assert found.undersegmentation_error == pytest.approx(4 / 16)
+    assert found.undersegmentation_error_np == pytest.approx((4 + 4 + 0 + 4) / 16 - 4 / 16)
+    # The true border is columns 1 and 2; the superpixels' is 2 and 3, of which 3 touches what is not annotated.
+    assert found.boundary_recall == pytest.approx(0.5)
+    assert found.boundary_precision == pytest.approx(1.0)
+    changed = np.where(annotated, truth, 5)
+    assert evaluate(labels, changed, tolerance=0, annotated=annotated) == found
+    everywhere = evaluate(labels, truth, annotated=np.ones_like(annotated))
+    assert everywhere == evaluate(labels, truth)
+
+
+@pytest.mark.parametrize("annotated", [np.zeros((2, 2), bool), np.ones((2, 3), bool), np.ones((2, 2), int), [[True]]])
+def test_annotated_must_fit(annotated: object) -> None:
+    labels = np.array([[1, 2], [1, 2]])
+    with pytest.raises(ValueError, match="annotated"):
+        evaluate(labels, labels, annotated=annotated)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def test_array_fingerprints_tell_contents_apart() -> None:
 
 
 def test_array_source_refuses() -> None:
-    with pytest.raises(ValueError, match="received 2, 1 and 2"):
+    with pytest.raises(ValueError, match="received 2, 1, 2 and 2"):
         array_source([IMAGE, IMAGE], [TRUTH])
     with pytest.raises(ReadError, match="holds no image"):
         array_source([], [])

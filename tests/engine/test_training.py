@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -26,9 +26,10 @@ from napari_superpixels.engine.validation import ValidationConfig
 from napari_superpixels.errors import CheckpointError, ReadError, TrainingError, WriteError
 from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.catalogue import ModelCard
-from napari_superpixels.nets.checkpoint import load_model
+from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.registry import PRESETS
-from napari_superpixels.nets.train import TrainConfig, TrainEvent
+from napari_superpixels.nets.train import Batch, TrainConfig, TrainEvent
+from napari_superpixels.nets.train_module import TrainModule
 
 TINY = RunConfig(
     network=CANConfig(width=5, dilations=(1, 2)),
@@ -193,8 +194,13 @@ def test_resume_needs_the_same_images_and_a_whole_state(source: DataSource, tmp_
     with pytest.raises(CheckpointError, match="damaged"):
         train_network(tmp_path / "run", source, validation=0, resume=True)
     state.unlink()
+    assert train_network(tmp_path / "run", source, validation=0, resume=True).step == 2
+    model = load_model(tmp_path / "run" / "best.safetensors")
+    train_network(tmp_path / "further", source, _changed(steps=2), validation=0, start=model)
+    (tmp_path / "further" / "state.safetensors").unlink()
     with pytest.raises(CheckpointError, match="before its first epoch did"):
-        train_network(tmp_path / "run", source, validation=0, resume=True)
+        train_network(tmp_path / "further", source, validation=0, resume=True)
+    assert train_network(tmp_path / "further", source, validation=0, start=model, resume=True).step == 2
 
 
 def test_full_disk_leaves_the_previous_models(
@@ -311,3 +317,74 @@ def test_two_processes_train_and_agree_with_one(bsds: Path, tmp_path: Path) -> N
             torch.testing.assert_close(found[name], value, rtol=0.05, atol=5e-3)
             moved = max(moved, float(value.abs().max()))
     assert moved > 0
+
+
+def test_a_run_that_is_stopped_anywhere_ends_as_one_never_interrupted(source: DataSource, tmp_path: Path) -> None:
+    """Stopped in the middle of an epoch it goes on there; stopped in a validation it does that epoch again."""
+    config = _changed(epoch_steps=3, steps=7)
+    train_network(tmp_path / "whole", source, config, validation=0.5)
+    folder = tmp_path / "parts"
+    reasons = []
+    for n_questions in range(4, 400, 3):
+        answers = iter([False] * n_questions)
+        result = train_network(
+            folder,
+            source,
+            config,
+            validation=0.5,
+            resume=bool(reasons),
+            should_stop=lambda answers=answers: next(answers, True),
+        )
+        reasons.append(result.reason)
+        if result.reason == "complete":
+            break
+    assert len(reasons) > 3
+    assert reasons[-1] == "complete"
+    whole, parts = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
+def test_pictures_and_models_of_the_average_at_any_step(source: DataSource, tmp_path: Path) -> None:
+    steps = []
+
+    def on_model(step: int, make: Callable[[], Model]) -> None:
+        model = make()
+        assert model.folded is not None
+        steps.append(step)
+
+    train_network(tmp_path / "run", source, TINY, validation=0, on_model=on_model)
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_is_not_annotated_does_not_teach(photo: np.ndarray, truths: list[np.ndarray], tmp_path: Path) -> None:
+    """Other ground truth beyond the annotated half gives the same weights, on it other ones."""
+    annotated = np.zeros(truths[0].shape, bool)
+    annotated[:, : annotated.shape[1] // 2] = True
+    other = np.where(annotated, truths[0], 1 + np.arange(truths[0].size).reshape(truths[0].shape) // 50)
+    weights = []
+    config = TINY.model_copy(update={"targets": TargetConfig(n_segments=1)})
+    for number, truth in enumerate((truths[0], other.astype(np.int32), np.ones_like(truths[0]))):
+        half = array_source([photo], [truth], annotated=[annotated])
+        train_network(tmp_path / f"{number}", half, config, validation=0)
+        weights.append(load_file(tmp_path / f"{number}" / "last.safetensors"))
+    assert not all(torch.equal(value, weights[2][name]) for name, value in weights[0].items())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4)
+
+
+def test_full_memory_is_told_and_what_was_saved_stays(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = TrainModule.training_step
+
+    def fail(self: TrainModule, batch: Batch, batch_idx: int) -> torch.Tensor:
+        if self.step == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainModule, "training_step", fail)
+    with pytest.raises(TrainingError, match=r"memory of the CPU is full with 2 crops of 24 x 24 .* Lower"):
+        train_network(tmp_path / "run", source, TINY, validation=0)
+    assert load_model(tmp_path / "run" / "best.safetensors").card.recipe["steps"] == 2
+    monkeypatch.setattr(TrainModule, "training_step", step)
+    assert train_network(tmp_path / "run", source, validation=0, resume=True).step == 6

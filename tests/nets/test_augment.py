@@ -25,7 +25,7 @@ def test_turns_image_target_and_boundary_alike() -> None:
     known = {tuple(color): i for i, color in enumerate(sample.colors[0])}
     seen = set()
     for _ in range(40):
-        crop, target, boundary = random_crop(sample, rng, 16, NO_AUGMENTATION)
+        crop, target, boundary, _ = random_crop(sample, rng, 16, NO_AUGMENTATION)
         assert crop.shape == target.shape == (16, 16, 3)
         np.testing.assert_array_equal(crop, target)
         np.testing.assert_array_equal(crop[..., :1], boundary)
@@ -46,7 +46,7 @@ def test_scale_keeps_image_target_and_boundary_together() -> None:
     rng = np.random.default_rng(0)
     found = set()
     for _ in range(30):
-        crop, target, edge = random_crop(sample, rng, 32, _only(smallest_scale=0.5, largest_scale=2.0))
+        crop, target, edge, _ = random_crop(sample, rng, 32, _only(smallest_scale=0.5, largest_scale=2.0))
         assert crop.shape == target.shape == (32, 32, 3)
         assert edge.shape == (32, 32, 1)
         assert np.abs(crop - target).mean() < 0.02
@@ -59,8 +59,8 @@ def test_scale_keeps_image_target_and_boundary_together() -> None:
 @pytest.mark.parametrize("values", [{"brightness": 0.3}, {"contrast": 0.5}, {"gamma": 0.5}])
 def test_recolouring_changes_image_and_target_alike(values: dict[str, float]) -> None:
     sample = _identity_sample()
-    plain, _, _ = random_crop(sample, np.random.default_rng(1), 16, NO_AUGMENTATION)
-    crop, target, _ = random_crop(sample, np.random.default_rng(1), 16, _only(**values))
+    plain, *_ = random_crop(sample, np.random.default_rng(1), 16, NO_AUGMENTATION)
+    crop, target, *_ = random_crop(sample, np.random.default_rng(1), 16, _only(**values))
     np.testing.assert_array_equal(crop, target)
     assert np.abs(crop - plain).max() > 0.01
     assert crop.min() >= 0
@@ -69,8 +69,8 @@ def test_recolouring_changes_image_and_target_alike(values: dict[str, float]) ->
 
 def test_noise_stays_off_the_target() -> None:
     sample = _identity_sample()
-    plain, target, _ = random_crop(sample, np.random.default_rng(1), 16, NO_AUGMENTATION)
-    noisy, same, _ = random_crop(sample, np.random.default_rng(1), 16, _only(noise=0.2))
+    plain, target, *_ = random_crop(sample, np.random.default_rng(1), 16, NO_AUGMENTATION)
+    noisy, same, *_ = random_crop(sample, np.random.default_rng(1), 16, _only(noise=0.2))
     np.testing.assert_array_equal(target, same)
     assert 0 < np.abs(noisy - plain).mean() < 0.2
 
@@ -90,7 +90,7 @@ def _grey_sample() -> TrainSample:
 
 
 def test_stained_crops_of_grey_images_are_dark_where_those_are_bright() -> None:
-    crop, target, boundary = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
+    crop, target, boundary, _ = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
     np.testing.assert_allclose(crop, target, atol=1e-6)
     assert crop.dtype == target.dtype == np.float32
     order = np.argsort(boundary.ravel())
@@ -104,10 +104,10 @@ def test_stained_crops_of_grey_images_are_dark_where_those_are_bright() -> None:
 
 
 def test_stains_are_for_grey_images_and_hues_for_coloured_ones() -> None:
-    plain, _, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, NO_AUGMENTATION)
-    same, _, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
+    plain, *_ = random_crop(_identity_sample(), np.random.default_rng(0), 16, NO_AUGMENTATION)
+    same, *_ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(stain_share=1.0))
     np.testing.assert_array_equal(plain, same)
-    crop, target, _ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(hue=1.0))
+    crop, target, *_ = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(hue=1.0))
     np.testing.assert_array_equal(crop, target)
     inner = (plain > 0.1) & (plain < 0.9)
     exponents = [np.log(crop[..., i][inner[..., i]]) / np.log(plain[..., i][inner[..., i]]) for i in range(3)]
@@ -115,13 +115,13 @@ def test_stains_are_for_grey_images_and_hues_for_coloured_ones() -> None:
         np.testing.assert_allclose(channel, channel[0], rtol=1e-3)
         assert 0.5 <= channel[0] <= 2
     assert len({round(float(channel[0]), 3) for channel in exponents}) == 3
-    grey, _, _ = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(hue=1.0, noise=0.1))
+    grey, *_ = random_crop(_grey_sample(), np.random.default_rng(0), 16, _only(hue=1.0, noise=0.1))
     np.testing.assert_allclose(grey, grey[..., :1].repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("augmentation", [NO_AUGMENTATION, Augmentation()])
 def test_images_smaller_than_a_crop_are_mirrored(augmentation: Augmentation) -> None:
-    image, target, boundary = random_crop(_identity_sample(5, 7), np.random.default_rng(0), 16, augmentation)
+    image, target, boundary, _ = random_crop(_identity_sample(5, 7), np.random.default_rng(0), 16, augmentation)
     assert image.shape == target.shape == (16, 16, 3)
     assert boundary.shape == (16, 16, 1)
     assert all(array.dtype == np.float32 for array in (image, target, boundary))
@@ -130,7 +130,7 @@ def test_images_smaller_than_a_crop_are_mirrored(augmentation: Augmentation) -> 
 def test_other_numbers_of_channels() -> None:
     sample = _identity_sample()
     one = TrainSample(sample.image[..., :1], sample.labels, (sample.colors[0][:, :1],), sample.boundary)
-    image, target, _ = random_crop(one, np.random.default_rng(0), 16, Augmentation(grey_share=1.0))
+    image, target, *_ = random_crop(one, np.random.default_rng(0), 16, Augmentation(grey_share=1.0))
     assert image.shape == target.shape == (16, 16, 1)
 
 

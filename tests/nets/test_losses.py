@@ -170,3 +170,48 @@ def test_association_refuses() -> None:
         soft_association(torch.zeros(1, 3, 6, 8), 4, position_weight=1.0)
     with pytest.raises(ValueError, match="differ in shape"):
         association_loss(torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8), cell=4)
+
+
+WEIGHTED = {
+    "mse": lambda x, y, w: mse(x, y, w),
+    "l1": lambda x, y, w: l1(x, y, w),
+    "anisotropic": lambda x, y, w: total_variation(x, "anisotropic", weight=w),
+    "isotropic": lambda x, y, w: total_variation(x, "isotropic", weight=w),
+    "squared": lambda x, y, w: total_variation(x, "squared", weight=w),
+    "boundary": lambda x, y, w: boundary_bce(x[:, :1], y[:, :1], w),
+    "balanced": lambda x, y, w: boundary_bce(x[:, :1], y[:, :1], w, positive_weight=None),
+}
+
+
+@pytest.mark.parametrize("name", list(WEIGHTED))
+def test_what_weighs_nothing_has_no_part_in_a_loss(name: str) -> None:
+    """The left half alone gives the same value, and the right half gets no gradient."""
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = (torch.rand(2, 3, 6, 8, generator=generator, dtype=torch.float64) for _ in range(2))
+    weight = torch.zeros(2, 1, 6, 8, dtype=torch.float64)
+    weight[..., :4] = 1.0
+    loss = WEIGHTED[name]
+    prediction.requires_grad_(True)
+    value = loss(prediction, target, weight)
+    value.backward()
+    assert prediction.grad is not None
+    assert (prediction.grad[..., 4:] == 0).all()
+    assert prediction.grad[..., :4].abs().max() > 0
+    alone = loss(prediction[..., :4], target[..., :4], weight[..., :4])
+    torch.testing.assert_close(value, alone)
+    torch.testing.assert_close(alone, loss(prediction[..., :4], target[..., :4], None))
+    assert loss(prediction, target, torch.zeros_like(weight)).item() == 0.0
+
+
+def test_association_leaves_out_what_weighs_nothing() -> None:
+    prediction = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    target = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    weight = torch.ones(1, 1, 16, 16)
+    weight[..., 8:] = 0.0
+    other = torch.where(weight > 0, target, torch.rand(1, 3, 16, 16))
+    values = [association_loss(prediction, each, weight, cell=4) for each in (target, other)]
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(
+        association_loss(prediction, target, torch.ones_like(weight), cell=4),
+        association_loss(prediction, target, cell=4),
+    )

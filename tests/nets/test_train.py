@@ -1,5 +1,6 @@
 """Recipe, losses of a step, crops by number, and what Lightning does with a network."""
 
+import dataclasses
 import itertools
 import warnings
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_every_loss_takes_part_when_it_has_a_weight() -> None:
     config = TrainConfig(
         l1_weight=3.0, tv_weight=0.5, association_weight=2.0, association_cell=4, boundary_positive_weight="balanced"
     )
-    batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16))
+    batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16))
     for boundary_head in (True, False):
         network = build_network(SMALL.model_copy(update={"boundary_head": boundary_head}), 0)
         total, losses = training_losses(network, network(batch[0]), batch, config)
@@ -114,7 +115,7 @@ def test_loss_on_a_fixed_batch_falls_by_half_in_20_steps(name: str) -> None:
     cells = torch.rand(1, 3, 4, 4).repeat_interleave(12, 2).repeat_interleave(12, 3)  # (1, 3, 48, 48)
     edges = torch.zeros(1, 1, 48, 48)
     edges[..., ::12, :] = edges[..., ::12] = 1.0
-    batch = ((cells + 0.25 * torch.randn(1, 3, 48, 48)).clamp(0, 1), cells, edges)
+    batch = ((cells + 0.25 * torch.randn(1, 3, 48, 48)).clamp(0, 1), cells, edges, torch.ones_like(edges))
     network = build_network(PRESETS[name], 0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     totals = []
@@ -299,3 +300,36 @@ def test_full_disk_leaves_the_previous_state(state_file: Path, monkeypatch: pyte
 def test_config_refuses(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TrainConfig(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["can", "unet", "can-unet"])
+def test_last_layers_alone_learn(name: str) -> None:
+    """All else stays to the bit, running statistics and the moving average included."""
+    config = QUICK.model_copy(update={"trained": "last"})
+    before = build_network(PRESETS[name], 0).state_dict()
+    module, _, _ = _fit(config, PRESETS[name])
+    layers = {id(part): path for path, part in module.network.named_modules()}
+    last = [module.network.head, *itertools.chain(*module.network.layers[-2:])]
+    learning = [layers[id(part)] for part in last]
+    for state in (module.network.state_dict(), module.average):
+        changed = {path for path, value in state.items() if not torch.equal(value, before[path])}
+        assert changed
+        assert all(any(path.startswith(f"{layer}.") for layer in learning) for path in changed)
+        assert any("running_mean" in path for path in changed)
+
+
+def test_crops_show_what_is_trusted_and_weigh_nothing_else() -> None:
+    sample = _sample()
+    trusted = np.zeros((30, 24), bool)
+    trusted[3:7, 17:21] = True
+    partly = dataclasses.replace(sample, trusted=trusted)
+    image, target, boundary, weight = CropBatches([partly], QUICK, 0, 12)[0]
+    assert image.shape == target.shape == (2, 3, 16, 16)
+    assert boundary.shape == weight.shape == (2, 1, 16, 16)
+    for index in range(12):
+        weight = CropBatches([partly], QUICK, 0, 12)[index][3]
+        assert set(weight.unique().tolist()) == {0.0, 1.0}
+        assert (weight.sum((1, 2, 3)) > 0).all()
+    assert (CropBatches([sample], QUICK, 0, 1)[0][3] == 1).all()
+    places = {tuple(CropBatches([partly], QUICK, 0, 12)[i][3].flatten().tolist()) for i in range(12)}
+    assert len(places) > 6
