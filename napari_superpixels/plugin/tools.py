@@ -163,9 +163,22 @@ class ToolBox:
 
     def drop(self) -> None:
         """Drop the stroke under way, and clicks that wait for another."""
-        tool, self._stroke = self._stroke or self._tool, None
+        tool = self._stroke or self._tool
+        self._set_stroke(None)
         if tool is not None:
             tool.cancel()
+
+    def _set_stroke(self, tool: Tool | None) -> None:
+        """Note which tool's stroke is under way, if any.
+
+        While one is, napari's status bar stands still: to write the position at each move takes a tenth of a frame.
+        """
+        status = self._viewer.events.status
+        if tool is not None and self._stroke is None:
+            status.block()
+        elif tool is None and self._stroke is not None:
+            status.unblock()
+        self._stroke = tool
 
     def _key_actions(self) -> dict[str, Callable[[], None]]:
         actions: dict[str, Callable[[], None]] = {
@@ -199,7 +212,7 @@ class ToolBox:
             return
         if self._stroke is not None:
             self.drop()
-        self._stroke = tool
+        self._set_stroke(tool)
         self._press(tool, event)
         yield
         while event.type == "mouse_move":
@@ -208,7 +221,7 @@ class ToolBox:
             yield
         if self._stroke is tool:
             self._act(tool.release, event)
-            self._stroke = None
+            self._set_stroke(None)
             self._update_hover()
 
     def _on_double_click(self, layer: Any, event: Any) -> None:

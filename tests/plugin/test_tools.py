@@ -82,6 +82,24 @@ def test_shift_erases_and_erase_too(correct, annotation, mouse) -> None:
     assert names(annotation) == ["Paint class 1", "Erase", "Erase"]
 
 
+def test_status_bar_stands_still_in_a_stroke(viewer, correct, mouse) -> None:
+    told = []
+    viewer.events.status.connect(lambda event: told.append(event.value))
+    correct.tools.choose("paint")
+    told.clear()
+    mouse.press(A)
+    viewer.status = "in a stroke"
+    mouse.release(A)
+    viewer.status = "after it"
+    mouse.press(B)
+    viewer.status = "in another"
+    correct.tools.escape()
+    viewer.status = "dropped"
+    mouse.release(B)
+    viewer.status = "and let go"
+    assert told == ["after it", "dropped", "and let go"]
+
+
 def test_without_a_class_it_says_what_to_do(correct, annotation, mouse) -> None:
     annotation.remove_class(1)
     correct.tools.choose("paint")
