@@ -151,6 +151,10 @@ class AnnotationLayers:
             self.annotation.set_plane(region.plane_index(), self._result_of(region))
             self._results.redraw(self.superpixels, region, None)
 
+    def draw_thumbnail(self) -> None:
+        """Show the present classes in napari's layer list, which parts that are written leave as it is."""
+        self.classes.refresh(data_displayed=False, highlight=False, extent=False)
+
     def to_plane(self, position: npt.ArrayLike) -> tuple[float, float]:
         """Return the row and column in the plane at hand of a position in the viewer's world."""
         point = self.classes.world_to_data(position)

@@ -77,7 +77,7 @@ class CorrectDock(SessionDock):
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_REST_MS)
-        self._later.timeout.connect(self.doubts.note_classes)
+        self._later.timeout.connect(self._rest)
         self.show_panel(self.panel)
         self._connect()
         self._fill()
@@ -240,6 +240,12 @@ class CorrectDock(SessionDock):
             annotation = self.layers.annotation
             self._followed = annotation.plane
             self.follower.set_plane(annotation.result, annotation.labels_plane)
+
+    def _rest(self) -> None:
+        """Do what can wait until the hand rests."""
+        self.doubts.note_classes()
+        if self.layers is not None:
+            self.layers.draw_thumbnail()
 
     def _segment(self) -> None:
         """Open the Segment widget and let it cut the chosen image."""

@@ -134,6 +134,13 @@ def test_layers_renamed_and_hidden(viewer, correct, dock, wait_result) -> None:
     assert not correct.layers.classes.data.any()
 
 
+def test_thumbnail_follows_a_stroke(viewer, correct, qtbot) -> None:
+    classes = correct.layers.classes
+    before = classes.thumbnail.copy()
+    paint(correct, A, D)
+    qtbot.waitUntil(lambda: not np.array_equal(classes.thumbnail, before), timeout=5000)
+
+
 def test_removed_layers_come_back_with_their_work(viewer, correct, dock, wait_result) -> None:
     paint(correct, A, C)
     kept = state(correct)
