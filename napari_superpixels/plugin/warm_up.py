@@ -30,7 +30,9 @@ def _warm_up() -> None:
         # napari compiles code of its own for the first Labels layer, which takes more than half a second.
         Labels(np.ones((4, 4), np.int32), colormap=line_colormap()).contour = 1
         warm_up()
-        # What the Quality part draws with.
-        importlib.import_module("napari_superpixels.widgets.size_plot")
+        # What the Quality part draws with, and what suggestions are learned with: imported while somebody paints, even
+        # in a thread, it would stop the window for a moment.
+        for name in ("napari_superpixels.widgets.size_plot", "sklearn.ensemble"):
+            importlib.import_module(name)
     except Exception:  # noqa: BLE001 - what fails here fails again, and is told, when the user asks for it
         _LOG.debug("The warm-up failed", exc_info=True)
