@@ -156,7 +156,8 @@ class RepairActs(ResultActs):
 
 def pixel_tuple(points: Points) -> tuple[Point, ...]:
     """Return points as plain numbers."""
-    return tuple((row, column) for row, column in np.asarray(points, np.int64).reshape(-1, 2).tolist())
+    rows, columns = np.asarray(points, np.int64).reshape(-1, 2).T.tolist()
+    return tuple(zip(rows, columns, strict=True))
 
 
 def _meets(correction: Correction, box: PlaneBox) -> bool:

@@ -272,7 +272,8 @@ def _checked_path(path: Any, name: str) -> Path:
         )
     if pixels.min() < 0 or pixels.max() >= 2**31:
         raise ValueError(f"{name} must lie inside the image, rows and columns from 0; received {path!r}")
-    return tuple((row, column) for row, column in pixels.tolist())
+    rows, columns = pixels.T.tolist()
+    return tuple(zip(rows, columns, strict=True))
 
 
 def _array(path: Iterable[Point]) -> Pixels:
