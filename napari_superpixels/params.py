@@ -15,6 +15,8 @@ SeedPlacement = Literal["low-gradient", "hexagonal", "grid"]
 Solver = Literal["eikonal", "scikit-fmm"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 ViewMode = Literal["boundaries", "filled", "mean-color"]
+Preset = Literal["quick", "normal", "thorough"]
+Trained = Literal["all", "last"]
 Stage = Literal["network", "features", "slowness", "seeds", "arrival", "corrections"]
 
 #: Stages in the order in which they run; a change in one makes every later one run again.
@@ -32,8 +34,8 @@ LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
 class Control:
     """How a parameter is shown in a form, and which stage reads it first."""
 
-    stage: Stage
-    """First stage that must run again when the parameter changes."""
+    stage: Stage | None = None
+    """First stage of a segmentation that must run again when the parameter changes; None for other parameters."""
     advanced: bool = False
     """Whether the control belongs to the folded *Advanced* part."""
     step: float | None = None
@@ -226,14 +228,134 @@ class ViewParams(BaseModel):
     )
 
 
+class FineTuneParams(BaseModel):
+    """Parameters of one fine-tuning; immutable, and an unknown name is an error.
+
+    Those that are None are what the preset says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    start: str = _param(
+        "natural",
+        "Start from",
+        "The model that learns further; it stays as it is. The nearer its images are to yours, the fewer of yours "
+        "it needs.",
+        Control(),
+    )
+    preset: Preset = _param(
+        "quick",
+        "Effort",
+        "How long it learns. Quick suits two to five images; take a longer one for more images, or when the curves "
+        "still fall at the end.",
+        Control(choices=("Quick (2 minutes)", "Normal (8 minutes)", "Thorough (half an hour)")),
+    )
+    trained: Trained = _param(
+        "all",
+        "What learns",
+        "'Last layers' changes the end of the network alone: for very few images that are much like those it knows. "
+        "'Whole network' adapts better where they are not.",
+        Control(choices=("Whole network", "Last layers")),
+    )
+    n_segments: int = _param(
+        400,
+        "Superpixels",
+        "Into how many superpixels an image is cut to measure the model, before and after. Take as many as you use.",
+        Control(step=1, log=True),
+        ge=1,
+        le=2_000_000,
+    )
+    keep: float = _param(
+        0.0,
+        "Remember",
+        "Share of the lessons that remind the model of what it knew, on images that came with the program. Raise it to "
+        "about 0.2 when the model is to stay good on other images too; it then learns yours a little more slowly.",
+        Control(step=0.05),
+        ge=0.0,
+        le=0.9,
+    )
+    device: Device = _param(
+        "auto",
+        "Device",
+        "Where the network learns. 'auto' takes a GPU when there is one.",
+        Control(advanced=True, choices=("Automatic", "CPU", "GPU (CUDA)", "GPU (Apple)")),
+    )
+    steps: int | None = _param(
+        None,
+        "Steps",
+        "How many times the model is corrected.",
+        Control(advanced=True, step=10, log=True),
+        ge=1,
+        le=100_000,
+    )
+    epoch_steps: int | None = _param(
+        None,
+        "Steps between checks",
+        "After how many steps the model is measured on the validation images and saved.",
+        Control(advanced=True, step=10, log=True),
+        ge=1,
+        le=10_000,
+    )
+    patience: int | None = _param(
+        None,
+        "Patience",
+        "After how many checks without a better result the training ends.",
+        Control(advanced=True, step=1),
+        ge=1,
+        le=100,
+    )
+    learning_rate: float | None = _param(
+        None,
+        "Learning rate",
+        "How much a step changes the model. Lower it when the loss jumps.",
+        Control(advanced=True, step=0.0001, log=True),
+        gt=0.0,
+        le=1.0,
+    )
+    batch_size: int | None = _param(
+        None,
+        "Crops per step",
+        "How many pieces of the images each step looks at. Fewer need less memory.",
+        Control(advanced=True, step=1),
+        ge=1,
+        le=256,
+    )
+    crop_size: int | None = _param(
+        None,
+        "Crop size",
+        "Side of such a piece in pixels. It should show an object with its surroundings; smaller ones are faster.",
+        Control(advanced=True, step=16),
+        ge=16,
+        le=1024,
+    )
+    seed: int = _param(
+        0,
+        "Seed",
+        "Decides all chance: the same seed and images give the same model on the same computer.",
+        Control(advanced=True, step=1),
+        ge=0,
+        le=1_000_000,
+    )
+
+    def updated(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a name is unknown or a value is out of bounds.
+        """
+        return type(self)(**{**self.model_dump(), **changes})
+
+
 def control(field: FieldInfo) -> Control:
-    """Return how a field of :class:`SegmentParams` is shown."""
+    """Return how a field of :class:`SegmentParams` or :class:`FineTuneParams` is shown."""
     extra: Any = field.json_schema_extra
     return Control(**{**extra["control"], "choices": tuple(extra["control"]["choices"])})
 
 
 def bounds(field: FieldInfo) -> Bounds | None:
-    """Return the bounds of a field of :class:`SegmentParams` or :class:`ViewParams`; None where it is no number."""
+    """Return the bounds of a field of any parameters; None where it is no number."""
     limits = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "gt", "le") if hasattr(rule, key)}
     if not limits:
         return None

@@ -177,6 +177,8 @@ class EpochKeeper(pl.Callback):
     def _card(self, step: int, measures: dict[str, float]) -> ModelCard:
         config = self._config
         recipe: dict[str, Any] = config.model_dump(mode="json", include={"library", "train", "targets", "start"})
+        if config.lineage:
+            recipe["lineage"] = config.lineage
         recipe["validation"] = config.validation.model_dump(mode="json")
         recipe["steps"] = step
         metrics = {f"val_{name}": measures[name] for name in MEASURES if name in measures}

@@ -3,10 +3,31 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from psygnal import Signal
+
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, find_model, read_header
 
-__all__ = ["MODEL_SUFFIX", "InstalledModel", "check_model_file", "installed_models", "model_identity"]
+__all__ = [
+    "MODEL_SUFFIX",
+    "InstalledModel",
+    "ModelEvents",
+    "check_model_file",
+    "installed_models",
+    "model_events",
+    "model_identity",
+]
+
+
+class ModelEvents:
+    """What happens to the installed models while the program runs."""
+
+    changed = Signal(str)
+    """A model was put in, replaced or taken out, by name; emitted in the main thread."""
+
+
+#: The one sender of these events.
+model_events = ModelEvents()
 
 
 @dataclass(frozen=True, slots=True)

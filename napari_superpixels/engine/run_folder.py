@@ -42,6 +42,8 @@ class RunConfig(BaseModel):
     """How the network is validated."""
     start: str | None = None
     """Hash of the model that the network started from, in hexadecimal; None for a new network."""
+    lineage: dict[str, JsonValue] = Field(default_factory=dict)
+    """What a fine-tuned model comes from: its parent, its data and the figures of both; for its card."""
     card: ModelCard = ModelCard()
     """Title, text and training data of the model; recipe and measures are filled in."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
@@ -91,6 +93,11 @@ class RunFolder:
         """Folder of the targets, unless they are kept elsewhere."""
         return self.root / "targets"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds a run."""
+        return self._config.exists()
+
     def sample(self, epoch: int) -> Path:
         """Return the file of an epoch's pictures."""
         return self.root / "samples" / f"epoch-{epoch:04d}.png"
@@ -107,8 +114,8 @@ class RunFolder:
         """
         if self._config.exists():
             raise TrainingError(f"{self.root} holds a training run already; resume it, or choose another folder.")
-        _write_text(self.root / "split.json", split.model_dump_json(indent=2))
-        _write_text(self._config, config.model_dump_json(indent=2))
+        write_json(self.root / "split.json", split)
+        write_json(self._config, config)
 
     def read_config(self) -> RunConfig:
         """Read what the run was begun with.
@@ -118,7 +125,7 @@ class RunFolder:
         ReadError
             If there is no run, or its configuration cannot be understood.
         """
-        return _read(self._config, RunConfig)
+        return read_json(self._config, RunConfig)
 
     def read_split(self) -> Split:
         """Read which images train and which validate.
@@ -128,7 +135,7 @@ class RunFolder:
         ReadError
             If the file is missing or cannot be understood.
         """
-        return _read(self.root / "split.json", Split)
+        return read_json(self.root / "split.json", Split)
 
     def read_rows(self, last_step: int) -> list[Row]:
         """Read the measures of the epochs up to a step; those after it will be measured again.
@@ -189,12 +196,25 @@ class RunFolder:
         return self.root / "config.json"
 
 
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+def write_json(path: Path, content: BaseModel) -> None:
+    """Write one of a run's files.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be written.
+    """
+    _write_text(path, content.model_dump_json(indent=2))
 
 
-def _read(path: Path, kind: type[_Kind]) -> _Kind:
+def read_json(path: Path, kind: type[_Kind]) -> _Kind:
+    """Read what :func:`write_json` wrote.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing or cannot be understood.
+    """
     try:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -203,3 +223,8 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind:
         ) from error
     except (ValueError, ValidationError) as error:
         raise ReadError(f"{path} cannot be understood: {error}") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.crops import CropDataModule
 from napari_superpixels.nets.devices import choose_device, is_out_of_memory
 from napari_superpixels.nets.registry import Network, build_network
+from napari_superpixels.nets.samples import TrainSample
 from napari_superpixels.nets.train import TrainEvent
 from napari_superpixels.nets.train_module import TrainModule
 from napari_superpixels.nets.train_state import Progress, TrainState, load_state
@@ -109,6 +110,7 @@ def train_network(
     on_step: Callable[[TrainEvent], None] | None = None,
     on_epoch: Callable[[EpochEvent], None] | None = None,
     on_model: Callable[[int, Callable[[], Model]], None] | None = None,
+    reminders: Sequence[TrainSample] = (),
     should_stop: Callable[[], bool] | None = None,
 ) -> RunResult:
     """Train a network and keep the run in a folder.
@@ -142,6 +144,8 @@ def train_network(
         Called after every step and every epoch.
     on_model : callable, optional
         Called after every step with the steps done and a function that returns the averaged network as a model.
+    reminders : sequence of TrainSample
+        Samples that take the place of the images' with the probability `config.train.reminder_share`.
     should_stop : callable, optional
         Asked before each target, after every step, and often while validating. True ends the run so that it can be
         resumed: after a step, exactly there; in a validation, before the epoch that it was to measure. May block, which
@@ -202,7 +206,7 @@ def train_network(
 
     module = TrainModule(network, config.train, state, report)
     if module.step < config.train.steps:
-        _fit(module, CropDataModule(samples, config.train, compute.workers), keeper, compute)
+        _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute)
     reason: Literal["complete", "patience", "stopped"] = "complete"
     if keeper.stopped:
         reason = "stopped"

@@ -32,6 +32,8 @@ class CropBatches(Dataset[Batch]):
         Number of batches.
     rank, world_size : int
         Number of this device, and of all; each gets its share of every batch.
+    reminders : sequence of TrainSample
+        Samples that take the place of others with the probability `config.reminder_share`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class CropBatches(Dataset[Batch]):
         *,
         rank: int = 0,
         world_size: int = 1,
+        reminders: Sequence[TrainSample] = (),
     ) -> None:
         if config.batch_size % world_size:
             raise ValueError(
@@ -55,6 +58,7 @@ class CropBatches(Dataset[Batch]):
         self._n_steps = n_steps
         self._rank = rank
         self._world_size = world_size
+        self._reminders = reminders
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -77,6 +81,11 @@ class CropBatches(Dataset[Batch]):
         group = self._groups[which]
         turn, place = divmod(of_group, len(group))
         seed = self._config.seed
+        if self._reminders:
+            rng = np.random.default_rng([seed, 2, number])
+            if rng.random() < self._config.reminder_share:
+                reminder = self._reminders[int(rng.integers(len(self._reminders)))]
+                return random_crop(reminder, rng, self._config.crop_size, self._config.augmentation)
         image = group[int(np.random.default_rng([seed, 0, turn]).permutation(len(group))[place])]
         rng = np.random.default_rng([seed, 1, number])
         return random_crop(self._samples[image], rng, self._config.crop_size, self._config.augmentation)
@@ -102,15 +111,24 @@ class CropDataModule(pl.LightningDataModule):
         Recipe.
     workers : int
         Processes that cut crops; 0 cuts them in this one.
+    reminders : sequence of TrainSample
+        As in :class:`CropBatches`.
     """
 
-    def __init__(self, samples: Sequence[TrainSample], config: TrainConfig, workers: int = 0) -> None:
+    def __init__(
+        self,
+        samples: Sequence[TrainSample],
+        config: TrainConfig,
+        workers: int = 0,
+        reminders: Sequence[TrainSample] = (),
+    ) -> None:
         super().__init__()
         if not samples:
             raise ValueError("training needs at least one sample, received none")
         self._samples = samples
         self._config = config
         self._workers = workers
+        self._reminders = reminders
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the batches up to the end of the current epoch."""
@@ -126,5 +144,6 @@ class CropDataModule(pl.LightningDataModule):
             min(config.epoch_steps - step % config.epoch_steps, config.steps - step),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
+            reminders=self._reminders,
         )
         return DataLoader(batches, batch_size=None, num_workers=self._workers)

@@ -71,6 +71,8 @@ class TrainConfig(BaseModel):
     """What of the network learns: all, or the head and the last two 3x3 convolutions with their normalisations."""
     balance_color: bool = False
     """Whether grey and colour images are drawn equally often, however many there are of each."""
+    reminder_share: float = Field(0.0, ge=0, lt=1)
+    """Share of the crops that remind of what the start model could, where a run has such samples."""
     augmentation: Augmentation = Augmentation()
     """How crops vary."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
