@@ -1,6 +1,7 @@
 """One control each: a choice, a number with a slider, a model."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import QSignalThrottler
 
-from napari_superpixels.engine.models import MODEL_SUFFIX, check_model_file, installed_models
+from napari_superpixels.engine.models import MODEL_SUFFIX, InstalledModel, check_model_file, installed_models
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.widgets._scales import LinearScale, LogScale
 from napari_superpixels.widgets.wording import wrapped
@@ -187,33 +188,44 @@ class NumberRow(Row):
 
 
 class ModelRow(ChoiceRow):
-    """An installed model, a model file, or none."""
+    """An installed model, a model file, or none.
+
+    Parameters
+    ----------
+    models : callable
+        Returns the models that are installed now.
+    has_none : bool
+        Whether no model is a choice too.
+    """
 
     refused = Signal(str)
     """Why a file is not a model."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, models: Callable[[], Sequence[InstalledModel]] = installed_models, *, has_none: bool = True
+    ) -> None:
         super().__init__(())
+        self._models, self._has_none = models, has_none
         self._shown: str | None = None
         self.reload()
 
     def reload(self) -> None:
         """List the models that are installed now."""
-        models = installed_models()
         self.combo.clear()
-        for model in models:
+        for model in self._models():
             self.combo.addItem(model.name, model.name)
             self.combo.setItemData(self.combo.count() - 1, wrapped(model.description), Qt.ItemDataRole.ToolTipRole)
-        self.combo.addItem("None (raw image)", None)
+        if self._has_none:
+            self.combo.addItem("None (raw image)", None)
         self.combo.addItem("Open model file…", _OPEN_FILE)
         self.set_value(self._shown)
 
     def set_value(self, value: str | None) -> None:
         self._shown = value
         index = self._find(value)
-        if index < 0:
+        if index < 0 and value is not None:
             # A file, or a model that is gone: name it, so that the error about it makes sense.
-            index = self.combo.count() - 2
+            index = self.combo.count() - 1 - self._has_none
             self.combo.insertItem(index, Path(str(value)).stem, value)
             self.combo.setItemData(index, value, Qt.ItemDataRole.ToolTipRole)
         self.combo.setCurrentIndex(index)
@@ -262,7 +274,7 @@ def _spin_box(low: float, high: float, step: float, *, is_log: bool, is_int: boo
         box.setRange(round(low), round(high))
     else:
         box = QDoubleSpinBox()
-        box.setDecimals(2)
+        box.setDecimals(max(2, math.ceil(-math.log10(step))))
         box.setRange(low, high)
         box.setSingleStep(step)
     if is_log:

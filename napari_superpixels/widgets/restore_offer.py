@@ -7,28 +7,40 @@ from napari_superpixels.widgets._buttons import text_button
 
 
 class RestoreOffer(QFrame):
-    """A text and two buttons, there while there is something to restore."""
+    """A text and two buttons, there while there is something to restore.
+
+    Parameters
+    ----------
+    name : str
+        Name of the object.
+    restore, discard : tuple of str
+        Name, text and description of each button.
+    """
 
     restore_requested = Signal()
     """The user wants the work that was not closed properly."""
     discard_requested = Signal()
     """The user does not want it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name: str = "restore_offer",
+        restore: tuple[str, str, str] = ("restore", "Restore", "Go on where the program stopped."),
+        discard: tuple[str, str, str] = ("discard", "Discard", "Begin anew, and delete what was kept."),
+    ) -> None:
         super().__init__()
-        self.setObjectName("restore_offer")
+        self.setObjectName(name)
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
-        restore = text_button("restore", "Restore", "Go on where the program stopped.")
-        discard = text_button("discard", "Discard", "Begin anew, and delete what was kept.")
-        restore.clicked.connect(lambda: self.restore_requested.emit())
-        discard.clicked.connect(lambda: self.discard_requested.emit())
+        self.restore, self.discard = text_button(*restore), text_button(*discard)
+        self.restore.clicked.connect(lambda: self.restore_requested.emit())
+        self.discard.clicked.connect(lambda: self.discard_requested.emit())
         buttons = QHBoxLayout()
         buttons.setSpacing(2)
-        buttons.addWidget(restore, 1)
-        buttons.addWidget(discard, 1)
+        buttons.addWidget(self.restore, 1)
+        buttons.addWidget(self.discard, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.text)

@@ -3,47 +3,28 @@
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QPalette
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_superpixels.widgets._plot import Plot
 
 _HEIGHT = 124
 _BAR = (79, 157, 222)
 
 
-class SizePlot(QWidget):
+class SizePlot(Plot):
     """A histogram that is looked at, not worked with: no zoom, no menu, no keyboard focus."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("size_histogram")
-        self.setAccessibleName("Sizes of the superpixels")
-        self.setToolTip("How many superpixels have how many pixels.")
-        self.setFixedHeight(_HEIGHT)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._bars = pg.BarGraphItem(x0=[0.0], x1=[1.0], height=[0.0], brush=_BAR, pen=None)
-        self._box = pg.ViewBox(enableMouse=False, enableMenu=False)
-        self._box.addItem(self._bars)
-        self.axes = {side: pg.AxisItem(side) for side in ("left", "bottom")}
-        """The axes of the plot, by side."""
-        # Not a PlotWidget, whose menus outlive it.
-        grid = pg.GraphicsLayout()
-        grid.setContentsMargins(0, 4, 4, 0)
-        grid.addItem(self.axes["left"], 0, 0)
-        grid.addItem(self._box, 0, 1)
-        grid.addItem(self.axes["bottom"], 1, 1)
-        for axis in self.axes.values():
-            axis.linkToView(self._box)
-        self._view = pg.GraphicsView(background=None)
-        self._view.setCentralItem(grid)
-        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(QLabel("Superpixels by size in pixels"))
-        layout.addWidget(self._view)
-        self._take_colors()
+        super().__init__(
+            "size_histogram",
+            "Superpixels by size in pixels",
+            "How many superpixels have how many pixels.",
+            _HEIGHT,
+            [self._bars],
+        )
+        self.setAccessibleName("Sizes of the superpixels")
+        self.take_colors(self.palette().color(QPalette.ColorRole.WindowText))
 
     def heights(self) -> list[int]:
         """Return the heights of the bars, from left to right."""
@@ -52,16 +33,4 @@ class SizePlot(QWidget):
     def show_histogram(self, counts: Any, limits: Any) -> None:
         """Show `counts` (B,) of superpixels with sizes between the `limits` (B + 1,)."""
         self._bars.setOpts(x0=limits[:-1], x1=limits[1:], height=counts)
-        self._box.setRange(xRange=(limits[0], limits[-1]), yRange=(0, max(counts)), padding=0.02)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the window's theme."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
-            self._take_colors()
-
-    def _take_colors(self) -> None:
-        color = self.palette().color(QPalette.ColorRole.WindowText)
-        for axis in self.axes.values():
-            axis.setPen(color)
-            axis.setTextPen(color)
+        self.box.setRange(xRange=(limits[0], limits[-1]), yRange=(0, max(counts)), padding=0.02)
