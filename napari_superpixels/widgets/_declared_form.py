@@ -1,8 +1,7 @@
 """A form whose rows are generated from the declarations of parameters, bound both ways to a session."""
 
-from collections.abc import Mapping
 from types import NoneType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
@@ -14,6 +13,9 @@ from napari_superpixels.widgets._fold import Fold
 from napari_superpixels.widgets._preset_row import PresetRow
 from napari_superpixels.widgets._rows import ChoiceRow, ModelRow, NumberRow, Row
 from napari_superpixels.widgets.wording import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _UNREAD = "Changes nothing with the present settings."
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_superpixels.widgets._buttons import text_button
-from napari_superpixels.widgets.wording import wrapped
+from napari_superpixels.widgets._folder_row import FolderRow
 
 _JOURNAL_HELP = (
     "Every act is written to this folder a moment after it is done, so that nothing is lost if the program stops. What "
@@ -38,7 +37,6 @@ class FileControls(QWidget):
 
     def __init__(self, formats: Mapping[str, str]) -> None:
         super().__init__()
-        self._folder = ""
         self._buttons: dict[str, QPushButton] = {}
         self.menus: dict[str, QMenu] = {}
         """Menus of the buttons, by name."""
@@ -57,25 +55,22 @@ class FileControls(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(buttons)
-        layout.addLayout(self._make_journal())
-        self.set_journal_folder(None)
+        self.journal = FolderRow(
+            *("journal_folder", "change_journal_folder", _JOURNAL_HELP),
+            *("Choose another folder for the journal.", "Not kept while you work"),
+        )
+        self.journal.change_requested.connect(self.journal_folder_requested)
+        layout.addWidget(self.journal)
 
     def set_journal_folder(self, folder: str | Path | None) -> None:
         """Show where the journal is; None if there is none."""
-        self._folder = "" if folder is None else str(folder)
-        self._show_folder()
-        self.folder.setToolTip(wrapped(f"{self._folder}\n\n{_JOURNAL_HELP}" if self._folder else _JOURNAL_HELP))
+        self.journal.set_folder(folder)
 
     def set_available(self, is_available: bool) -> None:
         """Say whether there is an annotation to write, or to read into; a project can always be opened."""
         for name in ("export", "import"):
             self._buttons[name].setEnabled(is_available)
         self._save.setEnabled(is_available)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten the folder to the room that there is."""
-        super().resizeEvent(event)
-        self._show_folder()
 
     def _menu_button(self, name: str, title: str, description: str, entries: Mapping[str, str]) -> QPushButton:
         button = text_button(name, title, description)
@@ -99,20 +94,3 @@ class FileControls(QWidget):
             self.save_project_requested.emit()
         else:
             self.open_project_requested.emit()
-
-    def _make_journal(self) -> QHBoxLayout:
-        self.folder = QLabel()
-        self.folder.setObjectName("journal_folder")
-        self.folder.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        change = text_button("change_journal_folder", "Change…", "Choose another folder for the journal.")
-        change.clicked.connect(lambda: self.journal_folder_requested.emit())
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.folder, 1)
-        row.addWidget(change)
-        return row
-
-    def _show_folder(self) -> None:
-        text = f"Kept in {self._folder}" if self._folder else "Not kept while you work"
-        width = max(self.folder.width() - 4, 0)
-        self.folder.setText(self.folder.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, width))

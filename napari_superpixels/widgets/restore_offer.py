@@ -30,7 +30,8 @@ class RestoreOffer(QFrame):
     ) -> None:
         super().__init__()
         self.setObjectName(name)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
+        # napari's theme draws no frame around frames.
+        self.setStyleSheet(f"#{name} {{ border: 1px solid rgba(128, 128, 128, 160); border-radius: 3px; }}")
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
