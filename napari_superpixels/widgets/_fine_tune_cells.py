@@ -1,5 +1,6 @@
 """How the rows of the training data are drawn, and what mouse and keys do in them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -16,11 +17,21 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_superpixels.widgets._fine_tune_rows import DETAIL, IMAGE, PROBLEM, ROLE, ROLES, USED, DataModel
+from napari_superpixels.widgets._fine_tune_rows import (
+    DETAIL,
+    IMAGE,
+    PICTURE,
+    PROBLEM,
+    ROLE,
+    ROLES,
+    THUMBNAIL,
+    USED,
+    DataModel,
+)
 from napari_superpixels.widgets._icons import draw_icon
 
-_THUMBNAIL, _GAP, _LEAST, _HEADER = 40, 6, 48, 22
-_WIDTHS = {USED: 26, ROLE: 102}
+_GAP, _MARGIN, _HEADER = 6, 4, 22
+_WIDTHS = {USED: 22, ROLE: 96}
 _LOCK = 16
 _MOST_ROWS = 5
 
@@ -44,9 +55,8 @@ class DataTable(QTableView):
         self.setObjectName("training_data")
         self.setAccessibleName("Training data")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setEditTriggers(
-            QAbstractItemView.EditTrigger.EditKeyPressed | QAbstractItemView.EditTrigger.SelectedClicked
-        )
+        # A click on a role, and F2, are told from others below.
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setStyleSheet("QTableView { outline: 0; }")
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
@@ -108,60 +118,59 @@ class DataTable(QTableView):
 
 
 class ImageDelegate(QStyledItemDelegate):
-    """Draws a thumbnail, the name, what is known of the image, and what is wrong with it."""
+    """Draws a thumbnail, the name, what is known of the image, and below what is wrong with it."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
         """Draw the texts beside the thumbnail; a name that is too long gives way in its middle."""
         self.initStyleOption(option, index)
-        picture = index.data(Qt.ItemDataRole.DecorationRole)
+        picture = index.data(PICTURE)
         name, option.text = option.text, ""
-        option.features &= ~QStyleOptionViewItem.ViewItemFeature.HasDecoration
         option.widget.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
         painter.save()
-        box = option.rect.adjusted(2, 4, -2, -4)
+        box = option.rect.adjusted(2, _MARGIN, -2, -_MARGIN)
         if picture is not None:
             corner = QRect(0, 0, picture.width(), picture.height())
-            corner.moveCenter(QRect(box.left(), box.top(), _THUMBNAIL, _THUMBNAIL).center())
+            corner.moveCenter(QRect(box.left(), box.top(), THUMBNAIL, THUMBNAIL).center())
             painter.drawPixmap(corner, picture)
-        box.setLeft(box.left() + _THUMBNAIL + _GAP)
         ink = option.palette.color(QPalette.ColorRole.Text)
         if index.siblingAtColumn(USED).data(Qt.ItemDataRole.CheckStateRole) != Qt.CheckState.Checked:
             ink.setAlphaF(0.5)
-        self._write(painter, box, (name, index.data(DETAIL), index.data(PROBLEM)), ink)
+        beside = box.adjusted(THUMBNAIL + _GAP, 0, 0, 0)
+        detail = _packed(option.fontMetrics, index.data(DETAIL), beside.width())
+        self._write(painter, beside, name, detail, ink)
+        if problem := index.data(PROBLEM):
+            self._warn(painter, box.adjusted(0, _upper_height(option.fontMetrics, detail), 0, 0), problem)
         painter.restore()
-
-    def _write(self, painter: QPainter, box: QRect, texts: tuple[str, str, str], ink: QColor) -> None:
-        name, detail, problem = texts
-        lines = painter.fontMetrics()
-        painter.setPen(ink)
-        font = painter.font()
-        font.setBold(True)
-        painter.setFont(font)
-        bold = painter.fontMetrics()
-        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
-        painter.drawText(box, flags, bold.elidedText(name, Qt.TextElideMode.ElideMiddle, box.width()))
-        font.setBold(False)
-        painter.setFont(font)
-        box = box.adjusted(0, bold.lineSpacing(), 0, 0)
-        ink.setAlphaF(0.75 * ink.alphaF())
-        painter.setPen(ink)
-        painter.drawText(box, flags | Qt.TextFlag.TextWordWrap, detail)
-        if problem:
-            box = box.adjusted(0, _height(lines, detail, box.width()), 0, 0)
-            color = warning_color(ink)
-            side = lines.height()
-            draw_icon(painter, "warning", QRectF(box.left() - 1, box.top(), side, side), color)
-            painter.setPen(color)
-            painter.drawText(box.adjusted(side + 2, 0, 0, 0), flags | Qt.TextFlag.TextWordWrap, problem)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Any) -> QSize:
         """Return the room that the texts take at the column's width."""
         lines = option.fontMetrics
-        width = option.widget.columnWidth(IMAGE) - _THUMBNAIL - _GAP - 4
-        height = lines.lineSpacing() + _height(lines, index.data(DETAIL), width) + 10
+        width = option.widget.columnWidth(IMAGE) - 4
+        height = _upper_height(lines, _packed(lines, index.data(DETAIL), width - THUMBNAIL - _GAP))
         if problem := index.data(PROBLEM):
             height += _height(lines, problem, width - lines.height() - 2)
-        return QSize(width, max(height, _LEAST))
+        return QSize(width, height + 2 * _MARGIN)
+
+    def _write(self, painter: QPainter, box: QRect, name: str, detail: str, ink: QColor) -> None:
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+        font = painter.font()
+        font.setBold(True)
+        painter.setFont(font)
+        painter.setPen(ink)
+        lines = painter.fontMetrics()
+        painter.drawText(box, flags, lines.elidedText(name, Qt.TextElideMode.ElideMiddle, box.width()))
+        font.setBold(False)
+        painter.setFont(font)
+        ink.setAlphaF(0.75 * ink.alphaF())
+        painter.setPen(ink)
+        painter.drawText(box.adjusted(0, lines.lineSpacing(), 0, 0), flags, detail)
+
+    def _warn(self, painter: QPainter, box: QRect, problem: str) -> None:
+        color, side = warning_color(painter.pen().color()), painter.fontMetrics().height()
+        draw_icon(painter, "warning", QRectF(box.left() - 1, box.top(), side, side), color)
+        painter.setPen(color)
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
+        painter.drawText(box.adjusted(side + 2, 0, 0, 0), flags, problem)
 
 
 class RoleDelegate(QStyledItemDelegate):
@@ -240,6 +249,21 @@ def _menu_box(rect: QRect) -> QRect:
     box = QRect(rect.left() + 2, 0, rect.width() - 6, height)
     box.moveTop(rect.center().y() - height // 2)
     return box
+
+
+def _packed(lines: QFontMetrics, parts: Sequence[str], width: int) -> str:
+    """Return parts on as few lines as hold them, with dots between those on one line."""
+    text = parts[0]
+    for part in parts[1:]:
+        last = text.rpartition("\n")[2]
+        fits = lines.horizontalAdvance(f"{last} · {part}") <= width
+        text += f" · {part}" if fits else f"\n{part}"
+    return text
+
+
+def _upper_height(lines: QFontMetrics, detail: str) -> int:
+    """Return the height of the thumbnail and of what is written beside it."""
+    return max((2 + detail.count("\n")) * lines.lineSpacing(), THUMBNAIL) + 2
 
 
 def _height(lines: QFontMetrics, text: str, width: int) -> int:

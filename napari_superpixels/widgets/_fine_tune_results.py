@@ -23,9 +23,9 @@ _TIPS = (
     "Validation images, the worst first. Choose one to see its old and new superpixels in the viewer.",
     "1 − ASA of the start model: share of pixels that leak out of the object that their superpixel mostly covers. 0 is "
     "best.",
-    "1 − ASA of the new model. ▼ is better.",
+    "1 − ASA of the new model; bold where it is better.",
     "Boundary recall of the start model: share of the object boundaries that superpixels have too. 1 is best.",
-    "Boundary recall of the new model. ▲ is better.",
+    "Boundary recall of the new model; bold where it is better.",
 )
 _LEAST = 5e-5
 
@@ -56,7 +56,7 @@ class ResultModel(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
 
     def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a view shows; arrows say which way a figure went, and bold that it is better."""
+        """Return what a view shows; bold says that a figure got better."""
         image = self._images[index.row()]
         _, when, measure = _COLUMNS[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -65,9 +65,7 @@ class ResultModel(QAbstractTableModel):
             return image.name if role == Qt.ItemDataRole.DisplayRole else None
         change = image.after[measure] - image.before[measure]
         if role == Qt.ItemDataRole.DisplayRole:
-            text = number(getattr(image, when)[measure], 3 if measure == BR else 4)
-            arrow = "" if when == "before" or abs(change) < _LEAST else "▲" if change > 0 else "▼"
-            return f"{arrow}{text}"
+            return number(getattr(image, when)[measure], 3 if measure == BR else 4)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         is_better = change > _LEAST if measure == BR else change < -_LEAST

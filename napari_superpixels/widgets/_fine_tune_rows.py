@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import DataRow, FineTuneSession
 
 USED, IMAGE, ROLE = range(3)
-#: Roles of Qt under which the delegate finds the second line of a row, and what is wrong with it.
-DETAIL, PROBLEM = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
+#: Roles of Qt under which the delegate finds the thumbnail, what is known of an image, and what is wrong with it.
+PICTURE, DETAIL, PROBLEM = (Qt.ItemDataRole.UserRole + i for i in (1, 2, 3))
 ROLES = {"train": "Train", "validation": "Validate"}
 _HEADERS = ("", "Image", "Role")
 _TIPS = (
@@ -34,7 +34,8 @@ _FROZEN = (
     "The first fine-tuning of this model fixed the role of this image: one that validated must never train, or the "
     "figures would flatter."
 )
-_THUMBNAIL = 40
+THUMBNAIL = 36
+"""Width and height of a picture in pixels."""
 
 
 class DataModel(QAbstractTableModel):
@@ -99,8 +100,8 @@ class DataModel(QAbstractTableModel):
         elif index.column() == IMAGE:
             values = {
                 Qt.ItemDataRole.DisplayRole: row.name,
-                Qt.ItemDataRole.AccessibleTextRole: f"{row.name}, {self._detail(row)}. {row.problem}",
-                Qt.ItemDataRole.DecorationRole: self._picture(row),
+                Qt.ItemDataRole.AccessibleTextRole: f"{row.name}, {', '.join(self._detail(row))}. {row.problem}",
+                PICTURE: self._picture(row),
                 DETAIL: self._detail(row),
                 PROBLEM: row.problem,
             }
@@ -136,11 +137,11 @@ class DataModel(QAbstractTableModel):
         }
         return values.get(role)
 
-    def _detail(self, row: "DataRow") -> str:
+    def _detail(self, row: "DataRow") -> tuple[str, str, str]:
+        """Return size, origin and share."""
         size = " × ".join(str(n) for n in row.shape)
-        # Spaces that do not break keep numbers and units on one line.
-        parts = (f"{size} px", f"{percent(row.share_annotated)} annotated", _ORIGINS[row.kind])
-        return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+        share = percent(row.share_annotated) if row.share_annotated < 0.1 else f"{100 * row.share_annotated:.0f} %"
+        return (f"{size} px", _ORIGINS[row.kind], f"{share} annotated")
 
     def _tip(self, index: Any) -> str:
         row = self._rows[index.row()]
@@ -160,7 +161,7 @@ class DataModel(QAbstractTableModel):
             pixels = np.ascontiguousarray(row.thumbnail, np.uint8)
             height, width, _ = pixels.shape
             image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
-            size = QSize(_THUMBNAIL, _THUMBNAIL)
+            size = QSize(THUMBNAIL, THUMBNAIL)
             keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
             picture = QPixmap.fromImage(image).scaled(size, keep, smooth)
             self._pictures[row.key] = (row.thumbnail, picture)

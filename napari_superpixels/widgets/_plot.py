@@ -19,15 +19,18 @@ class Plot(QWidget):
         Height in pixels, with the title.
     items : sequence of pyqtgraph.GraphicsObject
         What is drawn.
+    bottom : int
+        Margin in pixels below the axis.
     """
 
-    def __init__(self, name: str, title: str, description: str, height: int, items: Any) -> None:
+    def __init__(self, name: str, title: str, description: str, height: int, items: Any, bottom: int = 0) -> None:
         super().__init__()
         self.setObjectName(name)
         self.setToolTip(description)
         self.setFixedHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.title = QLabel(title)
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.box = pg.ViewBox(enableMouse=False, enableMenu=False)
         for item in items:
             self.box.addItem(item)
@@ -35,7 +38,7 @@ class Plot(QWidget):
         """The axes of the plot, by side."""
         # Not a PlotWidget, whose menus outlive it.
         grid = pg.GraphicsLayout()
-        grid.setContentsMargins(0, 4, 4, 0)
+        grid.setContentsMargins(0, 4, 4, bottom)
         grid.addItem(self.axes["left"], 0, 0)
         grid.addItem(self.box, 0, 1)
         grid.addItem(self.axes["bottom"], 1, 1)

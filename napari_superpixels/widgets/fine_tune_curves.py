@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._plot import Plot
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 #: Fastest that curves are drawn anew.
 INTERVAL_MS = 250
 _HEIGHT, _LAST_HEIGHT = 108, 130
-_AXIS_WIDTH, _NAMED_AXIS_HEIGHT = 46, 44
+_AXIS_WIDTH = 46
+# pyqtgraph draws the name of an axis a little below it.
+_NAME_MARGIN = 6
 _SMOOTHING = 0.06
 # Okabe and Ito's blue and vermilion, which colour-blind people tell apart, lighter on a dark ground.
 _ON_DARK = {"curve": QColor("#56b4e9"), "start": QColor("#e69f00")}
@@ -45,14 +47,13 @@ class CurvePlot(Plot):
         self.start = pg.PlotDataItem()
         self._is_loss = is_loss
         height = _LAST_HEIGHT if is_last else _HEIGHT
-        super().__init__(name, title, description, height, (self.raw, self.start, self.curve))
+        super().__init__(name, title, description, height, (self.raw, self.start, self.curve), _NAME_MARGIN * is_last)
         self.setAccessibleName(title)
         self.axes["left"].setWidth(_AXIS_WIDTH)
         self.axes["left"].enableAutoSIPrefix(False)
         self.axes["bottom"].enableAutoSIPrefix(False)
         if is_last:
             self.axes["bottom"].setLabel("Steps")
-            self.axes["bottom"].setHeight(_NAMED_AXIS_HEIGHT)
         self.box.disableAutoRange()
         self.take_colors(self.palette().color(QPalette.ColorRole.WindowText))
 
@@ -112,7 +113,7 @@ class FineTuneCurves(QWidget):
         )
         self.error = CurvePlot(
             "error_plot",
-            "1 − ASA, validation (lower is better)",
+            "1 − ASA (lower is better)",
             "Undersegmentation error on the validation images: share of pixels that leak out of the object that their "
             "superpixel mostly covers. Each dot is an epoch; the first is the start model.",
             is_loss=False,
@@ -120,7 +121,7 @@ class FineTuneCurves(QWidget):
         )
         self.recall = CurvePlot(
             "recall_plot",
-            "Boundary recall, validation (higher is better)",
+            "Boundary recall (higher is better)",
             "Share of the boundaries of the validation images that superpixels have too. Each dot is an epoch; the "
             "first is the start model.",
             is_loss=False,
@@ -132,7 +133,9 @@ class FineTuneCurves(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for part in (self.legend, self.loss, self.error, self.recall):
+        self.validation = QLabel("On the validation images:")
+        self.validation.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for part in (self.legend, self.loss, self.validation, self.error, self.recall):
             layout.addWidget(part)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -156,6 +159,8 @@ class FineTuneCurves(QWidget):
         for plot, measure in ((self.error, UE), (self.recall, BR)):
             start = self._session.baseline.get(measure)
             plot.show_values(*_columns(self._session.epochs, measure), start, last)
+        for part, plot in ((self.validation, self.error), (self.legend, self.loss)):
+            part.setHidden(plot.isHidden() and self.error.isHidden())
 
     def changeEvent(self, event: Any) -> None:
         """Follow the window's theme."""

@@ -18,7 +18,7 @@ from napari_superpixels.widgets.restore_offer import RestoreOffer
 if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
 
-_WIDTH, _MIN_WIDTH = 340, 280
+_WIDTH, _MIN_WIDTH = 340, 300
 _RUNNING = ("starting", "running", "paused", "stopping")
 _KEPT_HELP = (
     "Each training has a folder of its own there: a copy of the data, its curves, the best model, and the state to go "
@@ -119,7 +119,7 @@ class FineTunePanel(QWidget):
         """Show the parts that belong to the present phase."""
         phase = self._session.phase
         is_running, is_finished = phase in _RUNNING, phase == "finished"
-        has_curves = self.progress.curves is not None and len(self._session.curve) > 1
+        has_curves = len(self._session.curve) > 0
         self.progress.setVisible(is_running or (has_curves and phase in ("finished", "failed")))
         self.result.setVisible(is_finished)
         for part in (self.setup, self.controls):

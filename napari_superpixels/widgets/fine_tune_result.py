@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_superpixels.widgets.fine_tune_setup import Models
 
 _ROW, _HEADER, _MOST_ROWS = 22, 22, 8
-_NUMBER_WIDTHS = (62, 64, 46, 56)
+_NUMBER_WIDTHS = (58, 54, 44, 44)
 _COMPARE_HELP = (
     "Show the chosen image with its old and its new superpixels. 'Blink' alternates between them; 'Swipe' shows the "
     "old ones left of the pointer and the new ones right of it."

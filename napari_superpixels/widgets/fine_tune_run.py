@@ -98,7 +98,7 @@ class FineTuneProgress(QWidget):
         self.pause.setToolTip(wrapped(_GO_HELP if phase == "paused" else _PAUSE_HELP))
         self.pause.setEnabled(phase in ("running", "paused"))
         self.stop.setEnabled(is_running and phase != "stopping")
-        if is_running and self.curves is None:
+        if self.curves is None and (is_running or len(self._session.curve) > 0):
             # Imported here: pyqtgraph takes a third of a second.
             from napari_superpixels.widgets.fine_tune_curves import FineTuneCurves
 

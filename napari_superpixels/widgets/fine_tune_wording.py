@@ -97,4 +97,4 @@ def _change(before: float, after: float) -> str:
     if before <= 0:
         return f"from {number(before)} to {number(after)}"
     share = 100 * abs(after - before) / before
-    return f"by {share:.0f} %" if share >= 1 else f"by {share:.1f} %"
+    return f"by {share:.0f} %" if share >= 0.95 else f"by {share:.1f} %"

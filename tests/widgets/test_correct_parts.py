@@ -201,11 +201,11 @@ def test_journal_folder_is_shown_and_changed(qtbot) -> None:
     qtbot.addWidget(files)
     files.resize(290, 60)
     files.show()
-    assert files.folder.text() == "Not kept while you work"
+    assert files.journal.text.text() == "Not kept while you work"
     files.set_journal_folder("/a/very/long/way/to/the/folder/in/which/all/journals/are")
-    assert files.folder.text().startswith("Kept in ")
-    assert "…" in files.folder.text()
-    assert "/in/which/all/journals/are" in files.folder.toolTip()
+    assert files.journal.text.text().startswith("Kept in ")
+    assert "…" in files.journal.text.text()
+    assert "/in/which/all/journals/are" in files.journal.text.toolTip()
     with qtbot.waitSignal(files.journal_folder_requested):
         files.findChild(type(files.menus["export"].parent()), "change_journal_folder").click()
 
