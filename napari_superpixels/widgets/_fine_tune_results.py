@@ -1,5 +1,6 @@
 """Figures of the validation images before and after, as a model for Qt's views."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, Qt
@@ -63,9 +64,10 @@ class ResultModel(QAbstractTableModel):
             return wrapped(f"{image.name}\n\n{_TIPS[index.column()]}")
         if index.column() == NAME:
             return image.name if role == Qt.ItemDataRole.DisplayRole else None
-        change = image.after[measure] - image.before[measure]
+        after = image.after.get(measure, math.nan)
+        change = after - image.before[measure]
         if role == Qt.ItemDataRole.DisplayRole:
-            return number(getattr(image, when)[measure], 3 if measure == BR else 4)
+            return number(after if when == "after" else image.before[measure], 3 if measure == BR else 4)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         is_better = change > _LEAST if measure == BR else change < -_LEAST

@@ -11,7 +11,8 @@ from napari_superpixels.widgets._class_model import percent
 from napari_superpixels.widgets.wording import wrapped
 
 if TYPE_CHECKING:
-    from napari_superpixels.engine.fine_tune_session import DataRow, FineTuneSession
+    from napari_superpixels.engine.fine_tune_rows import DataRow
+    from napari_superpixels.engine.fine_tune_session import FineTuneSession
 
 USED, IMAGE, ROLE = range(3)
 #: Roles of Qt under which the delegate finds the thumbnail, what is known of an image, and what is wrong with it.
@@ -137,8 +138,10 @@ class DataModel(QAbstractTableModel):
         }
         return values.get(role)
 
-    def _detail(self, row: "DataRow") -> tuple[str, str, str]:
-        """Return size, origin and share."""
+    def _detail(self, row: "DataRow") -> tuple[str, ...]:
+        """Return size, origin and share, as far as they are known."""
+        if not row.shape:
+            return (_ORIGINS[row.kind],) if row.problem else (_ORIGINS[row.kind], "reading…")
         size = " × ".join(str(n) for n in row.shape)
         share = percent(row.share_annotated) if row.share_annotated < 0.1 else f"{100 * row.share_annotated:.0f} %"
         return (f"{size} px", _ORIGINS[row.kind], f"{share} annotated")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from napari_superpixels.widgets._rows import NumberRow, Row
 from napari_superpixels.widgets.wording import wrapped
@@ -24,7 +24,11 @@ class PresetRow(Row):
         self.number = number
         self.own = QCheckBox()
         self._add(self.own)
+        self.unused = QLabel("Not used by the preset")
+        self.unused.setEnabled(False)
+        self.unused.hide()
         self._layout.addWidget(number, 1)
+        self._layout.addWidget(self.unused, 1)
         number.setEnabled(False)
         number.committed.connect(self.committed)
         self.own.clicked.connect(self._on_clicked)
@@ -37,11 +41,14 @@ class PresetRow(Row):
         self.number.setEnabled(value is not None)
         if value is not None:
             self.number.set_value(value)
+            self._show_number(True)
 
-    def set_preset(self, value: float) -> None:
-        """Show what the preset says, unless the user has a value of his own."""
+    def set_preset(self, value: float | None) -> None:
+        """Show what the preset says, if anything, unless the user has a value of his own."""
         if not self.own.isChecked():
-            self.number.set_value(value)
+            self._show_number(value is not None)
+            if value is not None:
+                self.number.set_value(value)
 
     def focus_widget(self) -> QWidget:
         return self.number.focus_widget()
@@ -52,6 +59,11 @@ class PresetRow(Row):
         self.own.setToolTip(wrapped(f"{description}\n\n{_TICK_HELP}"))
         self.own.setAccessibleName(f"Own value: {title}")
 
+    def _show_number(self, is_shown: bool) -> None:
+        self.number.setVisible(is_shown)
+        self.unused.setVisible(not is_shown)
+
     def _on_clicked(self, is_own: bool) -> None:
+        self._show_number(is_own or self.unused.isHidden())
         self.number.setEnabled(is_own)
         self.committed.emit(self.value())

@@ -12,7 +12,7 @@ from napari_superpixels.widgets._folder_row import FolderRow
 from napari_superpixels.widgets.fine_tune_data import FineTuneData, heading, text_block
 from napari_superpixels.widgets.fine_tune_result import FineTuneResult
 from napari_superpixels.widgets.fine_tune_run import FineTuneProgress
-from napari_superpixels.widgets.fine_tune_setup import FineTuneForm, Models, Presets, TrainControls
+from napari_superpixels.widgets.fine_tune_setup import FineTuneForm, Models, TrainControls
 from napari_superpixels.widgets.restore_offer import RestoreOffer
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ class FineTunePanel(QWidget):
         The state that is shown and changed; it goes on when the panel is closed.
     models : callable
         Returns the models that are installed now.
-    presets : callable
-        Returns, for given parameters, what their preset gives each one that is None.
     layers : QWidget, optional
         Menus that choose an image and a Labels layer of the viewer.
     """
@@ -58,7 +56,6 @@ class FineTunePanel(QWidget):
         self,
         session: "FineTuneSession",
         models: Models,
-        presets: Presets,
         layers: QWidget | None = None,
         parent: QWidget | None = None,
     ) -> None:
@@ -70,7 +67,7 @@ class FineTunePanel(QWidget):
             ("discard_run", "Discard", "Delete this training and its folder."),
         )
         self.data = FineTuneData(session, layers)
-        self.form = FineTuneForm(session, models, presets)
+        self.form = FineTuneForm(session, models)
         self.controls = TrainControls(session)
         self.runs = FolderRow(
             *("runs_folder", "choose_runs_folder", _KEPT_HELP),

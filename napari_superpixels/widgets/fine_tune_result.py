@@ -105,7 +105,9 @@ class FineTuneResult(QWidget):
         self.headline.setText(words.headline)
         self.detail.setText("\n\n".join([words.detail, *report.notes]))
         self.table.setFixedHeight(_HEADER + 4 + _ROW * min(self.model.rowCount(), _MOST_ROWS))
+        self.compare.setEnabled(report.best is not None)
         self.name.setText(self._free_name(report.start))
+        self._check_name()
 
     def set_compare(self, mode: str) -> None:
         """Show how images are compared, without `compare_requested`."""
@@ -162,6 +164,8 @@ class FineTuneResult(QWidget):
     def _check_name(self) -> None:
         name = self.name.text().strip()
         problem = "" if name else "Type a name to save the model."
+        if self._report is not None and self._report.best is None:
+            problem = "There is no new model to save."
         if any(model.name == name for model in self._models()):
             problem = f"There is a model {name!r} already: choose another name."
         self.name_problem.setText(problem)

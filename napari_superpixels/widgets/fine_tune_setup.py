@@ -1,6 +1,6 @@
 """What a fine-tuning starts from and how it trains: the form, the estimate, and the button."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic.fields import FieldInfo
@@ -18,13 +18,12 @@ from napari_superpixels.widgets.wording import wrapped
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
-    from napari_superpixels.params import FineTuneParams
 
 _TRAIN_HELP = "Train in a process of its own: the window stays usable, and your start model stays as it is."
 _ESTIMATE_HELP = "Time a few real steps on your images, to say how long the training will take."
 
-Presets = Callable[["FineTuneParams"], Mapping[str, float]]
-"""Returns what a preset gives each parameter that is None."""
+_MOST_SEGMENTS = 20_000
+
 Models = Callable[[], Sequence[InstalledModel]]
 """Returns the models that are installed now."""
 
@@ -38,14 +37,13 @@ class FineTuneForm(DeclaredForm):
         What is set up.
     models : callable
         Returns the models to start from.
-    presets : callable
-        Returns the values of a preset.
     """
 
-    def __init__(self, session: "FineTuneSession", models: Models, presets: Presets) -> None:
-        self._models, self._presets = models, presets
+    def __init__(self, session: "FineTuneSession", models: Models) -> None:
+        self._models = models
         super().__init__(session, "Parameters that most trainings do not need")
-        self.show_effects()
+        self.set_slider_limit("n_segments", _MOST_SEGMENTS)
+        self.advanced.toggled.connect(lambda is_open: self.show_effects())
 
     def make_row(self, name: str, field: FieldInfo) -> Row:
         """Return the control of a parameter."""
@@ -53,7 +51,12 @@ class FineTuneForm(DeclaredForm):
 
     def show_effects(self) -> None:
         """Show what the preset says, where the user has no value of his own."""
-        values = self._presets(self._session.params)
+        if not self.advanced.is_open:
+            return
+        # Imported here: the recipes load torch, and most users never look.
+        from napari_superpixels.engine.fine_tune_recipe import preset_values
+
+        values = preset_values(self._session.params.preset)
         for name, row in self.rows.items():
             if isinstance(row, PresetRow) and name in values:
                 row.set_preset(values[name])
@@ -118,8 +121,8 @@ class TrainControls(QWidget):
             self.estimate_text.setText(f"Takes about {rough_duration(estimate.seconds)} on this computer.")
             self.estimate_text.setToolTip(
                 wrapped(
-                    f"Measured: {1000 * estimate.step_seconds:.0f} ms for a step, {estimate.validation_seconds:.1f} s "
-                    "for a validation. It may end earlier, when it no longer gets better."
+                    f"Measured: {1000 * estimate.step_seconds:.0f} ms for a step, {estimate.check_seconds:.1f} s "
+                    "for a check. It may end earlier, when it no longer gets better."
                 )
             )
         else:

@@ -23,6 +23,8 @@ WORSE_ADVICE = (
     "What to try: annotate more images, or more of each image; include the kinds of places where superpixels fail; "
     "train the last layers only; raise the share that reminds of the start model. Your start model is unchanged."
 )
+_UNCHECKED = "It was stopped before its first check, so nothing is known of it and there is no new model."
+_UNCHECKED_ADVICE = "Press Train again and let it run until the first dots appear in the curves."
 _SAME = 0.005
 _REASONS = {
     "complete": "all steps done",
@@ -42,6 +44,9 @@ class Verdict(NamedTuple):
 
 def verdict(report: "FineTuneReport") -> Verdict:
     """Return whether it got better, by how much, and what to try if not."""
+    effort = f"{report.step} steps in {duration(report.seconds)}: {_REASONS[report.reason]}."
+    if not report.after:
+        return Verdict(_UNCHECKED, f"{effort}\n{_UNCHECKED_ADVICE}")
     before, after = report.before[UE], report.after[UE]
     n = len(report.images)
     where = f"on {n} image{'' if n == 1 else 's'} that it had not seen"
@@ -50,12 +55,9 @@ def verdict(report: "FineTuneReport") -> Verdict:
         headline = f"Boundary errors fell {change} {where}."
     elif abs(after - before) <= _SAME * before:
         headline = f"It did not get better: boundary errors stayed as they were {where}."
-    elif after < before:
-        headline = f"It did not get better in all: boundary errors fell {change} {where}, but other errors rose."
     else:
         headline = f"It got worse: boundary errors rose {change} {where}."
-    parts = [figures(report.before, report.after), f"{report.steps} steps in {duration(report.seconds)}"]
-    parts[-1] += f": {_REASONS[report.reason]}." if report.reason in _REASONS else "."
+    parts = [figures(report.before, report.after), effort]
     if not report.is_better:
         parts += ["", WORSE_ADVICE]
     return Verdict(headline, "\n".join(parts))

@@ -1,41 +1,16 @@
 """A double of the state behind the Fine-tune panel: it holds what the panel shows, and notes what it is asked for."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Literal
 
 import numpy as np
 from psygnal import Signal
-from pydantic import BaseModel, ConfigDict
 
+from napari_superpixels.engine.fine_tune import FineTuneReport, ImageFigures
 from napari_superpixels.engine.models import InstalledModel
-from napari_superpixels.params import Control, _param
+from napari_superpixels.params import FineTuneParams
 
 UE, BR = "undersegmentation_error", "boundary_recall"
 MODELS = (InstalledModel("natural", "Photographs"), InstalledModel("nuclei", "Nuclei in fluorescence"))
-PRESETS = {"steps": 300, "learning_rate": 0.0005}
-
-
-class Params(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: str = _param("natural", "Start from", "The model that is trained further.", Control("network"))
-    preset: Literal["quick", "normal", "thorough"] = _param(
-        "quick", "Preset", "How long it trains.", Control("network", choices=("Quick", "Normal", "Thorough"))
-    )
-    trained: Literal["all", "last"] = _param(
-        "all", "Train", "Which layers change.", Control("network", choices=("All layers", "Last layers (few images)"))
-    )
-    n_segments: int = _param(
-        400, "Superpixels", "How many validate.", Control("network", step=1, log=True), ge=2, le=100_000
-    )
-    steps: int | None = _param(
-        None, "Steps", "How many batches.", Control("network", advanced=True, step=1, log=True), ge=1, le=100_000
-    )
-    learning_rate: float | None = _param(
-        None, "Learning rate", "Length of a step.", Control("network", advanced=True, step=1e-5, log=True), gt=0, le=1
-    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +37,7 @@ class FakeSession:
 
     def __init__(self) -> None:
         self.rows: tuple[Row, ...] = ()
-        self.params = Params()
+        self.params = FineTuneParams()
         self.phase, self.problem, self.message = "setup", "Add at least one image with annotations.", ""
         self.curve: list[dict] = []
         self.epochs: list[dict] = []
@@ -88,7 +63,7 @@ class FakeSession:
 
     def update(self, **params) -> None:
         self.asked.append(("update", params))
-        self.params = Params(**{**self.params.model_dump(), **params})
+        self.params = self.params.updated(**params)
         self.params_changed.emit()
 
     def unfinished_runs(self):
@@ -158,26 +133,26 @@ def make_curves(session: FakeSession, n_steps: int = 260) -> None:
     ]
 
 
-def make_report(after: float = 0.0351, *, is_better: bool = True, n: int = 2) -> SimpleNamespace:
+def make_report(after: float = 0.0351, *, n: int = 2, notes: tuple[str, ...] = ()) -> FineTuneReport:
     """Return the report of a fine-tuning whose errors were 0.04."""
     shift = after - 0.04
     images = [
-        SimpleNamespace(
+        ImageFigures(
             name=f"held_out_{i}",
             before={UE: 0.045 - 0.01 * i, BR: 0.85 + 0.02 * i},
             after={UE: 0.045 - 0.01 * i + shift, BR: 0.85 + 0.02 * i - 3 * shift},
         )
         for i in range(n)
     ]
-    return SimpleNamespace(
+    return FineTuneReport(
         start="natural",
-        steps=300,
+        step=300,
         reason="complete",
-        is_better=is_better,
+        seconds=112.0,
+        train=("nuclei_001",),
         before={UE: 0.04, BR: 0.86},
         after={UE: after, BR: 0.86 - 3 * shift},
         images=images,
-        notes=[],
-        seconds=112.0,
-        best=Path("best"),
+        notes=notes,
+        best="best.safetensors",
     )

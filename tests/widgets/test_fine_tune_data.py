@@ -56,6 +56,14 @@ def test_little_annotation_is_not_called_none(data, state) -> None:
     assert text(data, 0, DETAIL)[2] == "< 0.1 % annotated"
 
 
+def test_unread_image_says_so(data, state) -> None:
+    row = replace(make_rows()[0], shape=(), thumbnail=None)
+    state.set_rows([row])
+    assert text(data, 0, DETAIL) == ("Correct", "reading…")
+    state.set_rows([replace(row, problem="The file is gone.")])
+    assert text(data, 0, DETAIL) == ("Correct",)
+
+
 def test_problems_stand_in_the_row_and_make_it_higher(data, state, qtbot) -> None:
     qtbot.waitUntil(lambda: data.table.rowHeight(1) > 40)
     height = data.table.rowHeight(1)

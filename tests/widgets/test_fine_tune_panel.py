@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QPushB
 
 from napari_superpixels.widgets.fine_tune_panel import FineTunePanel
 
-from .fine_tune_cases import MODELS, PRESETS, FakeSession, make_curves, make_report, make_rows
+from .fine_tune_cases import MODELS, FakeSession, make_curves, make_report, make_rows
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def state():
 def panel(qtbot, state):
     layers = QComboBox()
     layers.setToolTip("The layers.")
-    panel = FineTunePanel(state, lambda: MODELS, lambda params: PRESETS, layers)
+    panel = FineTunePanel(state, lambda: MODELS, layers)
     qtbot.addWidget(panel)
     panel.resize(340, 800)
     panel.show()

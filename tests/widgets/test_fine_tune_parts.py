@@ -7,13 +7,14 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_superpixels.engine.fine_tune_recipe import preset_values
 from napari_superpixels.widgets.fine_tune_curves import FineTuneCurves, curve_colors, smoothed
 from napari_superpixels.widgets.fine_tune_result import FineTuneResult
 from napari_superpixels.widgets.fine_tune_run import FineTuneProgress
 from napari_superpixels.widgets.fine_tune_setup import FineTuneForm, TrainControls
 from napari_superpixels.widgets.fine_tune_wording import duration, rough_duration, verdict
 
-from .fine_tune_cases import BR, MODELS, PRESETS, UE, FakeSession, make_curves, make_report, make_rows
+from .fine_tune_cases import BR, MODELS, UE, FakeSession, make_curves, make_report, make_rows
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ def shown(qtbot, widget):
 
 @pytest.fixture
 def form(qtbot, state):
-    presets = {"quick": PRESETS, "thorough": {"steps": 4000, "learning_rate": 0.0002}}
-    form = shown(qtbot, FineTuneForm(state, lambda: MODELS, lambda params: presets[params.preset]))
+    form = shown(qtbot, FineTuneForm(state, lambda: MODELS))
     yield form
     form.close_session()
 
@@ -77,22 +77,42 @@ def test_starts_from_a_model_and_never_from_none(form, state) -> None:
 
 
 def test_preset_decides_until_the_user_does(form, state) -> None:
-    row = form.rows["steps"]
-    assert (row.value(), row.number.value(), row.number.isEnabled()) == (None, 300, False)
+    form.advanced.button.click()
+    row, quick, thorough = form.rows["steps"], preset_values("quick")["steps"], preset_values("thorough")["steps"]
+    assert quick != thorough
+    assert (row.value(), row.number.value(), row.number.isEnabled()) == (None, quick, False)
     state.update(preset="thorough")
-    assert (row.value(), row.number.value()) == (None, 4000)
+    assert (row.value(), row.number.value()) == (None, thorough)
     row.own.click()
-    assert state.params.steps == 4000
+    assert state.params.steps == thorough
     assert row.number.isEnabled()
     state.update(preset="quick")
-    assert row.value() == 4000
+    assert row.value() == thorough
     row.own.click()
     assert state.params.steps is None
-    assert row.number.value() == 300
+    assert row.number.value() == quick
 
 
-def test_small_numbers_keep_their_digits(form) -> None:
-    assert form.rows["learning_rate"].number.box.text().endswith("00050")
+def test_says_what_a_preset_does_not_use(form, state) -> None:
+    form.advanced.button.click()
+    row = form.rows["patience"]
+    assert preset_values("quick")["patience"] is None
+    assert row.unused.isVisible()
+    assert not row.number.isVisible()
+    row.own.click()
+    assert row.number.isVisible()
+    assert not row.unused.isVisible()
+    assert state.params.patience == row.number.value()
+    row.own.click()
+    assert row.unused.isVisible()
+    state.update(preset="thorough")
+    assert row.number.value() == preset_values("thorough")["patience"]
+    assert row.number.isVisible()
+
+
+def test_small_numbers_keep_their_digits(form, state) -> None:
+    state.update(learning_rate=0.0003)
+    assert form.rows["learning_rate"].number.box.value() == 0.0003
 
 
 def test_every_parameter_is_named_and_explained(form, state) -> None:
@@ -121,7 +141,7 @@ def test_estimate_is_asked_for_and_shown(controls, state) -> None:
     state.estimated.emit()
     assert not controls.estimate.isEnabled()
     assert "Timing" in controls.estimate_text.text()
-    state.is_estimating, state.estimate = False, SimpleNamespace(seconds=131, step_seconds=0.3, validation_seconds=1.2)
+    state.is_estimating, state.estimate = False, SimpleNamespace(seconds=131, step_seconds=0.3, check_seconds=1.2)
     state.estimated.emit()
     assert controls.estimate_text.text() == "Takes about 2 min on this computer."
     assert "300 ms for a step" in controls.estimate_text.toolTip()
@@ -218,23 +238,32 @@ def test_verdict_of_a_better_model(result) -> None:
 
 
 def test_verdict_of_a_worse_model_is_plain() -> None:
-    words = verdict(make_report(0.0432, is_better=False, n=1))
+    words = verdict(make_report(0.0432, n=1))
     assert words.headline == "It got worse: boundary errors rose by 8 % on 1 image that it had not seen."
     assert "What to try: annotate more images" in words.detail
     assert "Your start model is unchanged." in words.detail
 
 
 def test_verdict_of_a_model_that_is_the_same() -> None:
-    words = verdict(make_report(0.0401, is_better=False))
+    words = verdict(make_report(0.0401))
     assert words.headline.startswith("It did not get better: boundary errors stayed as they were")
-    assert "fell by 1 %" in verdict(make_report(0.0396, is_better=False)).headline
+    assert "fell by 0.5 %" in verdict(make_report(0.0398)).headline
+
+
+def test_without_a_check_there_is_nothing_to_use(result, state) -> None:
+    images = [image.model_copy(update={"after": {}}) for image in make_report().images]
+    changes = {"after": {}, "best": None, "reason": "stopped", "images": tuple(images)}
+    state.set_phase("finished", report=make_report().model_copy(update=changes))
+    assert "stopped before its first check" in result.headline.text()
+    assert result.model.index(0, 2).data() == "–"
+    assert not result.use.isEnabled()
+    assert "no new model" in result.name_problem.text()
+    assert not result.compare.isEnabled()
 
 
 def test_notes_of_the_report_are_told(result, state) -> None:
-    report = make_report()
-    report.notes = ["There is one image only: one half trained, the other validated."]
-    state.set_phase("finished", report=report)
-    assert "one half trained" in result.detail.text()
+    state.set_phase("finished", report=make_report(notes=("One half trained, the other validated.",)))
+    assert "One half trained" in result.detail.text()
 
 
 def test_table_shows_before_and_after(result) -> None:
@@ -281,9 +310,8 @@ def test_proposed_name_is_not_taken(qtbot, state) -> None:
     result = shown(qtbot, FineTuneResult(state, lambda: models))
     state.set_phase("finished", report=make_report())
     assert result.name.text() == "natural-tuned-3"
-    report = make_report()
-    report.start = "C:\\models\\cells.v2.safetensors"
-    state.set_phase("finished", report=report)
+    path = "C:\\models\\cells.v2.safetensors"
+    state.set_phase("finished", report=make_report().model_copy(update={"start": path}))
     assert result.name.text() == "cells-tuned"
     result.close_session()
 
