@@ -194,9 +194,10 @@ class RoleDelegate(QStyledItemDelegate):
         menu.palette, menu.fontMetrics, menu.direction = option.palette, option.fontMetrics, option.direction
         menu.state = QStyle.StateFlag.State_Enabled
         menu.rect = _menu_box(option.rect)
-        menu.currentText = text
         style.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, menu, painter, self._sample(option.widget))
-        style.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, menu, painter, self._sample(option.widget))
+        # Not the style's label, which leaves more room to the arrow than there is.
+        painter.setPen(option.palette.color(QPalette.ColorRole.Text))
+        painter.drawText(menu.rect.adjusted(_GAP + 1, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Any) -> QComboBox:
         """Return the menu, which opens at once."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QSizePolicy, QWidget
 
 from napari_superpixels.widgets._rows import NumberRow, Row
 from napari_superpixels.widgets.wording import wrapped
@@ -25,6 +25,7 @@ class PresetRow(Row):
         self.own = QCheckBox()
         self._add(self.own)
         self.unused = QLabel("Not used by the preset")
+        self.unused.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.unused.setEnabled(False)
         self.unused.hide()
         self._layout.addWidget(number, 1)

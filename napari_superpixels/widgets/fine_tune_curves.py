@@ -197,7 +197,7 @@ def smoothed(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 def _columns(points: Any, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     steps = np.array([point["step"] for point in points], dtype=np.float64)
-    return steps, np.array([point[name] for point in points], dtype=np.float64)
+    return steps, np.array([point.get(name, np.nan) for point in points], dtype=np.float64)
 
 
 def _range(values: npt.NDArray[Any], *, is_loss: bool) -> tuple[float, float]:

@@ -66,8 +66,8 @@ def verdict(report: "FineTuneReport") -> Verdict:
 def figures(before: "Mapping[str, float]", after: "Mapping[str, float]") -> str:
     """Return the measures of the start model and of the new one."""
     return (
-        f"1 − ASA {number(before[UE])} → {number(after[UE])}, boundary recall "
-        f"{number(before[BR], 3)} → {number(after[BR], 3)}."
+        f"1 − ASA {number(before[UE])} → {number(after[UE])}\n"
+        f"Boundary recall {number(before[BR], 3)} → {number(after[BR], 3)}"
     )
 
 
