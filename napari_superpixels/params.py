@@ -228,6 +228,35 @@ class ViewParams(BaseModel):
     )
 
 
+#: What a preset says of the parameters of a fine-tuning that it decides.
+PRESET_VALUES: dict[Preset, dict[str, int | float | None]] = {
+    "quick": {
+        "steps": 600,
+        "epoch_steps": 150,
+        "patience": None,
+        "learning_rate": 1e-3,
+        "batch_size": 6,
+        "crop_size": 96,
+    },
+    "normal": {
+        "steps": 2000,
+        "epoch_steps": 250,
+        "patience": None,
+        "learning_rate": 1e-3,
+        "batch_size": 6,
+        "crop_size": 128,
+    },
+    "thorough": {
+        "steps": 6000,
+        "epoch_steps": 500,
+        "patience": 6,
+        "learning_rate": 1e-3,
+        "batch_size": 6,
+        "crop_size": 128,
+    },
+}
+
+
 class FineTuneParams(BaseModel):
     """Parameters of one fine-tuning; immutable, and an unknown name is an error.
 

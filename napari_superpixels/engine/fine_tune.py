@@ -4,17 +4,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from napari_superpixels.data.sources import SourceItem
-from napari_superpixels.data.training_folder import Role, open_training_folder
+from napari_superpixels.data.training_folder import open_training_folder
 from napari_superpixels.engine.epochs import EpochEvent
 from napari_superpixels.engine.fine_tune_data import LearningData, prepare, reminders
+from napari_superpixels.engine.fine_tune_files import (
+    SCORE,
+    FineTuneJob,
+    FineTuneReport,
+    ImageFigures,
+    read_job,
+    write_report,
+)
 from napari_superpixels.engine.fine_tune_recipe import recipe
-from napari_superpixels.engine.run_folder import RunConfig, RunFolder, read_json, write_json
+from napari_superpixels.engine.json_files import read_json, write_json
+from napari_superpixels.engine.run_folder import RunConfig, RunFolder
 from napari_superpixels.engine.training import Compute, RunResult, train_network
 from napari_superpixels.engine.validation import choose_items, measure_network
 from napari_superpixels.errors import TrainingError
@@ -22,78 +30,8 @@ from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.devices import choose_device
 from napari_superpixels.nets.train import TrainEvent
-from napari_superpixels.params import FineTuneParams
 
-#: By what a model is judged: the lower the better.
-SCORE = "undersegmentation_error"
-_JOB, _BASELINE, _REPORT = "job.json", "baseline.json", "report.json"
-
-
-class FineTuneJob(BaseModel):
-    """What a fine-tuning is told; immutable, and kept in the run's folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    params: FineTuneParams = FineTuneParams()
-    """What the user chose."""
-    data: str
-    """Folder of the images; relative to the run's folder, or absolute."""
-    zero_is_unannotated: bool = False
-    """Whether pixels labelled 0 in a user's folder are not annotated."""
-    earlier: str | None = None
-    """Folder of the run that made the start model, whose images take part too; absolute."""
-
-
-class ImageFigures(BaseModel):
-    """How good the superpixels of one validation image are before and after; immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    """Name of the image."""
-    before: dict[str, float]
-    """Its measures with the start model, by name."""
-    after: dict[str, float]
-    """Its measures with the best model of the run; empty where there is none."""
-
-
-class FineTuneReport(BaseModel):
-    """How a fine-tuning ended; immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: str
-    """Name of the start model."""
-    step: int
-    """Steps done."""
-    reason: Literal["complete", "patience", "stopped"]
-    """Whether all steps were done, the validation stopped getting better, or the user stopped it."""
-    seconds: float
-    """Time since it was started or resumed."""
-    train: tuple[str, ...]
-    """Names of the images that taught."""
-    before: dict[str, float]
-    """Means of the measures of the validation images with the start model, by name."""
-    after: dict[str, float]
-    """Means with the best model of the run; empty where it was stopped before its first check."""
-    images: tuple[ImageFigures, ...]
-    """Figures of each validation image, the worst after first."""
-    notes: tuple[str, ...] = ()
-    """What the user should know."""
-    best: str | None = None
-    """File of the best model, in the folder of the run; None where there is none."""
-
-    @property
-    def is_better(self) -> bool:
-        """Whether the best model of the run is better than the one it started from."""
-        return bool(self.after) and self.after[SCORE] < self.before[SCORE]
-
-    @property
-    def change(self) -> float:
-        """Relative change of the error: -0.1 if it fell by a tenth; 0 where nothing was measured after."""
-        if not self.after:
-            return 0.0
-        return self.after[SCORE] / self.before[SCORE] - 1.0 if self.before[SCORE] > 0 else float(self.after[SCORE] > 0)
+_BASELINE = "baseline.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,45 +48,6 @@ class FineTuneEvents:
     """What an epoch came to."""
     on_model: Callable[[int, Callable[[], Model]], None] | None = None
     """Steps done, and a function that returns the network as it is."""
-
-
-def write_job(folder: str | Path, job: FineTuneJob) -> None:
-    """Write what a fine-tuning is told into the folder of its run.
-
-    Raises
-    ------
-    TrainingError
-        If the folder holds a run already.
-    WriteError
-        If it cannot be written.
-    """
-    folder = Path(folder)
-    if (folder / _JOB).exists():
-        raise TrainingError(f"{folder} holds a training run already; resume it, or choose another folder.")
-    write_json(folder / _JOB, job)
-
-
-def read_job(folder: str | Path) -> FineTuneJob:
-    """Read what a fine-tuning was told.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no fine-tuning, or its file cannot be understood.
-    """
-    return read_json(Path(folder) / _JOB, FineTuneJob)
-
-
-def read_report(folder: str | Path) -> FineTuneReport | None:
-    """Read how a fine-tuning ended; None where it has not, or was stopped so that it can go on.
-
-    Raises
-    ------
-    ReadError
-        If the file cannot be understood.
-    """
-    path = Path(folder) / _REPORT
-    return read_json(path, FineTuneReport) if path.exists() else None
 
 
 def fine_tune(
@@ -205,7 +104,7 @@ def fine_tune(
             f"{params.start!r} makes {start.config.out_channels} channels of {start.config.in_channels}; fine-tuning "
             "needs a model that makes colours of colours."
         )
-    data = _learning_data(folder, job, should_stop)
+    data = learning_data(folder, job, should_stop)
     is_begun = run.is_begun
     if is_begun and not resume:
         raise TrainingError(f"{folder} holds a training run already; resume it, or choose another folder.")
@@ -234,31 +133,35 @@ def fine_tune(
     )
     report = _report(run, result, job, data, measured, before, config, time.perf_counter() - began)
     if result.reason != "stopped":
-        write_json(folder / _REPORT, report)
+        write_report(folder, report)
     return report
 
 
-def finish(folder: str | Path, report: FineTuneReport) -> None:
-    """Take a run that was stopped as ended, with what it came to.
+def learning_data(folder: Path, job: FineTuneJob, should_stop: Callable[[], bool] | None = None) -> LearningData:
+    """Return what a run learns from and is measured on; every image is read once.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the run.
+    job : FineTuneJob
+        Its job.
+    should_stop : callable, optional
+        Asked after every image.
 
     Raises
     ------
-    WriteError
-        If the report cannot be written.
+    ReadError
+        If an image, or a file of an earlier run, cannot be read or used.
+    CancelledError
+        If stopped.
     """
-    write_json(Path(folder) / _REPORT, report)
-
-
-def _learning_data(folder: Path, job: FineTuneJob, should_stop: Callable[[], bool] | None) -> LearningData:
     data = open_training_folder(folder / job.data, zero_is_unannotated=job.zero_is_unannotated)
-    if job.earlier is None:
-        return prepare(data, job.params.seed, should_stop=should_stop)
-    earlier = Path(job.earlier)
-    before = read_job(earlier)
-    old = _learning_data(earlier, before, should_stop)
-    frozen: dict[str, Role] = {old.hashes[name]: role for name, role in old.roles.items()}
-    whole = open_training_folder(earlier / before.data, zero_is_unannotated=before.zero_is_unannotated)
-    return prepare(data, job.params.seed, earlier=whole, frozen=frozen, should_stop=should_stop)
+    earlier = None
+    if job.earlier is not None:
+        path = Path(job.earlier)
+        earlier = learning_data(path, read_job(path), should_stop)
+    return prepare(data, job.params.seed, earlier=earlier, should_stop=should_stop)
 
 
 def _baseline(
@@ -328,7 +231,7 @@ def _report(
     images.sort(key=lambda image: -(image.after or image.before)[SCORE])
     return FineTuneReport(
         start=job.params.start,
-        step=result.step,
+        steps=result.step,
         reason=result.reason,
         seconds=seconds,
         train=tuple(item.name for item in data.train),

@@ -34,6 +34,8 @@ class LearningData:
     """Images that measure; none of them teaches."""
     hashes: dict[str, str]
     """Digest of the pixels of each image, by name."""
+    items: dict[str, SourceItem]
+    """All images, by name."""
     roles: dict[str, Role]
     """What each image is for, by name; an image of which one half teaches and the other measures has none."""
     is_halved: bool
@@ -46,8 +48,7 @@ def prepare(
     data: TrainingFolder,
     seed: int,
     *,
-    earlier: TrainingFolder | None = None,
-    frozen: dict[str, Role] | None = None,
+    earlier: "LearningData | None" = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> LearningData:
     """Read every image once, and decide which teach and which measure.
@@ -58,11 +59,9 @@ def prepare(
         The images.
     seed : int
         Decides which images measure where nobody did.
-    earlier : TrainingFolder, optional
-        Images of the fine-tuning that the start model comes from; they take part too. Where an image is in both, its
-        newer annotation counts.
-    frozen : dict, optional
-        Roles of the earlier images by their digest, which hold for the same images now.
+    earlier : LearningData, optional
+        That of the run which the start model comes from; its images take part too, and keep the role that they had.
+        Where an image is in both, its newer annotation counts.
     should_stop : callable, optional
         Asked after every image.
 
@@ -77,14 +76,15 @@ def prepare(
     roles = dict(data.roles)
     hashes = _hash_all(items.values(), should_stop)
     if earlier is not None:
-        for name, digest in _hash_all(earlier.source.items, should_stop).items():
+        by_digest = {digest: name for name, digest in earlier.hashes.items()}
+        for digest, name in by_digest.items():
             if digest not in hashes.values():
                 added = _new_name(name, items)
-                items[added] = _Renamed(earlier.source.subset([name]).items[0], added)
+                items[added] = _Renamed(earlier.items[name], added)
                 hashes[added] = digest
-    for name, digest in hashes.items():
-        if frozen and digest in frozen:
-            roles[name] = frozen[digest]
+        for name, digest in hashes.items():
+            if digest in by_digest:
+                roles[name] = earlier.roles.get(by_digest[digest], "train")
     roles = _decided(sorted(items), roles, seed)
     _check_leaks(hashes, roles)
     source = DataSource("training", tuple(items[name] for name in sorted(items)), data.source.settings)
@@ -92,9 +92,9 @@ def prepare(
     if not roles:
         train, validation = _halves(source.items[0])
         notes += ("There is one image: it learns from one half and is measured on the other.",)
-        return LearningData(train, validation, hashes, roles, is_halved=True, notes=notes)
+        return LearningData(train, validation, hashes, items, roles, is_halved=True, notes=notes)
     train, validation = (source.subset([n for n, r in roles.items() if r == role]) for role in ("train", "validation"))
-    return LearningData(train, validation, hashes, roles, is_halved=False, notes=notes)
+    return LearningData(train, validation, hashes, items, roles, is_halved=False, notes=notes)
 
 
 def reminders(start: Model, *, device: str = "cpu") -> list[TrainSample]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from psygnal import Signal
 
 from napari_superpixels.errors import CheckpointError
-from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, find_model, read_header
+from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, check_name, find_model, read_header
 
 __all__ = [
     "MODEL_SUFFIX",
     "InstalledModel",
     "ModelEvents",
     "check_model_file",
+    "check_new_name",
     "installed_models",
     "model_events",
     "model_identity",
@@ -61,6 +62,19 @@ def model_identity(name: str | None) -> Hashable:
     except (CheckpointError, OSError):
         return None
     return (str(path), status.st_mtime_ns, status.st_size)
+
+
+def check_new_name(name: str) -> None:
+    """Refuse what cannot name a new model.
+
+    Raises
+    ------
+    ValueError
+        If it cannot name a model, or an installed one has that name.
+    """
+    check_name(name)
+    if name in available_models():
+        raise ValueError(f"There is a model called {name!r} already; choose another name.")
 
 
 def check_model_file(path: str) -> None:

@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ValidationError
 
 from napari_superpixels.engine.journal import default_journal_folder
+from napari_superpixels.engine.runs import chosen_runs_folder
 from napari_superpixels.errors import WriteError
 from napari_superpixels.files import replacing
 from napari_superpixels.params import SegmentParams, ViewParams
@@ -19,7 +20,7 @@ CONFIG_VARIABLE = "NAPARI_SUPERPIXELS_CONFIG"
 #: Environment variable that names another folder for the journals, whatever the user chose.
 JOURNAL_VARIABLE = "NAPARI_SUPERPIXELS_JOURNALS"
 _FILE = "preferences.json"
-_PARTS = ("segment", "view", "journal_folder")
+_PARTS = ("segment", "view", "journal_folder", "runs_folder")
 _SCHEMA = 1
 _LOG = logging.getLogger(__name__)
 _warned_folders: set[Path] = set()
@@ -56,6 +57,17 @@ def journal_folder() -> Path:
 def save_journal_folder(folder: str | Path) -> bool:
     """Remember the folder that the user chose for journals, as :func:`save_preferences` does."""
     return _save({"journal_folder": str(Path(folder).absolute())})
+
+
+def runs_folder() -> Path:
+    """Return the folder where fine-tunings are kept: the one that the user chose, or one in the user's data."""
+    chosen = _read().get("runs_folder")
+    return chosen_runs_folder(chosen if isinstance(chosen, str) else None)
+
+
+def save_runs_folder(folder: str | Path) -> bool:
+    """Remember the folder that the user chose for fine-tunings, as :func:`save_preferences` does."""
+    return _save({"runs_folder": str(Path(folder).absolute())})
 
 
 def _read() -> dict[str, Any]:

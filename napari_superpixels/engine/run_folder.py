@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from napari_superpixels import __version__
+from napari_superpixels.engine.json_files import read_json, write_json
 from napari_superpixels.engine.target_growth import TargetConfig
 from napari_superpixels.engine.validation import ValidationConfig
 from napari_superpixels.errors import ReadError, TrainingError
@@ -18,8 +18,6 @@ from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.train import TrainConfig
 from napari_superpixels.nets.unet import CANUNetConfig, UNetConfig
-
-_Kind = TypeVar("_Kind", bound=BaseModel)
 
 #: A row of the table of measures: numbers by the name of their column.
 Row = dict[str, float]
@@ -194,35 +192,6 @@ class RunFolder:
     @property
     def _config(self) -> Path:
         return self.root / "config.json"
-
-
-def write_json(path: Path, content: BaseModel) -> None:
-    """Write one of a run's files.
-
-    Raises
-    ------
-    WriteError
-        If it cannot be written.
-    """
-    _write_text(path, content.model_dump_json(indent=2))
-
-
-def read_json(path: Path, kind: type[_Kind]) -> _Kind:
-    """Read what :func:`write_json` wrote.
-
-    Raises
-    ------
-    ReadError
-        If the file is missing or cannot be understood.
-    """
-    try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReadError(
-            f"{path} cannot be read ({error.strerror or error}); is {path.parent} a training run?"
-        ) from error
-    except (ValueError, ValidationError) as error:
-        raise ReadError(f"{path} cannot be understood: {error}") from error
 
 
 def _write_text(path: Path, text: str) -> None:

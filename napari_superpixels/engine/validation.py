@@ -119,9 +119,32 @@ def picture_network(
     should_stop: Callable[[], bool] | None = None,
 ) -> ValidationPicture:
     """Return what a network makes of one image, and the superpixels that follow."""
-    unit = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb)
+    return picture_pixels(
+        model,
+        read.pixels,
+        _n_wanted(read.ground_truths[0], config),
+        config,
+        channel_axis=read.channel_axis,
+        rgb=read.rgb,
+        device=device,
+        should_stop=should_stop,
+    )
+
+
+def picture_pixels(
+    model: Model,
+    pixels: NDArray[Any],
+    n_segments: int,
+    config: ValidationConfig,
+    *,
+    channel_axis: int | None = None,
+    rgb: bool | None = None,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> ValidationPicture:
+    """Return what a network makes of the pixels of one plane, and superpixels of that number."""
+    unit = unit_image(pixels, channel_axis=channel_axis, rgb=rgb)
     prediction = predict(model, unit.pixels, device=device, cancel=should_stop)
-    n_segments = _n_wanted(read.ground_truths[0], config)
     labels = _segment(unit, prediction.flattened, prediction.boundary, n_segments, config)
     return ValidationPicture(unit.pixels, prediction.flattened, prediction.boundary, labels)
 

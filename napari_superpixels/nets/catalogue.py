@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ HEADER_KEY = "napari_superpixels"
 #: Environment variable that names another folder for the user's models.
 MODELS_VARIABLE = "NAPARI_SUPERPIXELS_MODELS"
 
+_NAME = re.compile(r"\w[\w .+-]*")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -57,6 +59,20 @@ class ModelHeader(BaseModel):
     """Version of napari-superpixels that wrote the file."""
     card: ModelCard = ModelCard()
     """Description of the model."""
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a model.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be the name of a file everywhere, or means no model.
+    """
+    if _NAME.fullmatch(name) is None or name.lower() == "none":
+        raise ValueError(
+            f"{name!r} cannot name a model; use letters, digits, spaces and . + - _, beginning with a letter or digit"
+        )
 
 
 def user_models_folder(folder: str | Path | None = None) -> Path:

@@ -1,14 +1,11 @@
 """The user's own models: putting them into their folder and taking them out."""
 
-import re
 from pathlib import Path
 
 from napari_superpixels.errors import CheckpointError, ModelNotFoundError, WriteError
 from napari_superpixels.files import replacing
-from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, user_models_folder
+from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, check_name, user_models_folder
 from napari_superpixels.nets.checkpoint import load_model
-
-_NAME = re.compile(r"\w[\w .+-]*")
 
 
 def install_model(
@@ -45,10 +42,7 @@ def install_model(
     if not path.is_file():
         raise CheckpointError(f"The model file {path} does not exist.")
     name = path.stem if name is None else name
-    if _NAME.fullmatch(name) is None or name.lower() == "none":
-        raise ValueError(
-            f"{name!r} cannot name a model; use letters, digits, spaces and . + - _, beginning with a letter or digit"
-        )
+    check_name(name)
     target = user_models_folder(folder) / f"{name}{MODEL_SUFFIX}"
     if target.exists() and not overwrite:
         raise CheckpointError(f"{target} exists; choose another name, remove it, or allow to overwrite it.")

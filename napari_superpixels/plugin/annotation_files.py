@@ -13,12 +13,12 @@ from napari_superpixels.data.annotation_files import SUFFIXES, AnnotationFormat
 from napari_superpixels.data.class_map import ClassMap
 from napari_superpixels.data.class_table import ClassTable, read_class_table, write_class_table
 from napari_superpixels.engine.annotation_core import AnnotationState
+from napari_superpixels.engine.errands import Errands
 from napari_superpixels.engine.exports import export_annotation, file_filter, read_import
 from napari_superpixels.engine.project import SUFFIX, image_reference, save_project
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.errors import WriteError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
-from napari_superpixels.plugin.errands import Errands
 from napari_superpixels.plugin.file_dialogs import FileDialogs, with_suffix
 from napari_superpixels.widgets.wording import describe_error
 

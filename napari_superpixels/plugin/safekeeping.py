@@ -10,13 +10,13 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_superpixels.engine.annotation_core import AnnotationState
+from napari_superpixels.engine.errands import Errands
 from napari_superpixels.engine.journal import Restored, Unfinished, find_unfinished, restore
 from napari_superpixels.engine.preferences import journal_folder, save_journal_folder
 from napari_superpixels.engine.project import Pixels, Project, hash_pixels, open_project
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import METADATA_KEY
-from napari_superpixels.plugin.errands import Errands
 from napari_superpixels.plugin.regions import Region, layer_token, shown_region
 from napari_superpixels.plugin.workspace import Workspace
 from napari_superpixels.widgets.wording import describe_error

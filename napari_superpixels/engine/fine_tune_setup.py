@@ -1,0 +1,188 @@
+"""What a fine-tuning is to learn from, and how: the evented list of images and the parameters. No Qt here."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_superpixels.data.training_folder import Role
+from napari_superpixels.engine import fine_tune_errands as errands_of
+from napari_superpixels.engine.errands import Errands
+from napari_superpixels.engine.fine_tune_files import Estimate
+from napari_superpixels.engine.fine_tune_rows import DataRow, default_role, examine, find_problem
+from napari_superpixels.engine.preferences import runs_folder
+from napari_superpixels.engine.scheduler import Dispatch
+from napari_superpixels.engine.training_process import CHILD, TrainingProcess
+from napari_superpixels.params import FineTuneParams
+
+
+class FineTuneSetup:
+    """Images and parameters of fine-tunings, and an estimate of the time that one would take.
+
+    All methods are called, and all signals emitted, in the main thread.
+
+    Parameters
+    ----------
+    dispatch : callable
+        Runs a function in the main thread.
+    params : FineTuneParams, optional
+        First parameters; the defaults if None.
+    module : str
+        Module that the child process runs.
+    """
+
+    rows_changed = Signal()
+    """The list of images, or why they cannot be trained on, is another."""
+    params_changed = Signal()
+    """Parameters are others."""
+    estimated = Signal()
+    """There is another estimate of the time, or it is being made."""
+    told = Signal(str)
+    """Something that the user should know."""
+
+    def __init__(self, dispatch: Dispatch, params: FineTuneParams | None = None, *, module: str = CHILD) -> None:
+        self.rows: tuple[DataRow, ...] = ()
+        """The images."""
+        self.params = params or FineTuneParams()
+        """The parameters; change them with :meth:`update`."""
+        self.estimate: Estimate | None = None
+        """How long a run would take; None where that was not asked for since the last change."""
+        self.is_estimating = False
+        """Whether an estimate is being made."""
+        self._dispatch, self._module = dispatch, module
+        self._errands = Errands(dispatch, self._on_error)
+        self._estimator: TrainingProcess | None = None
+        self._keys = itertools.count()
+
+    @property
+    def problem(self) -> str:
+        """Why training is not possible, in words; empty if it is."""
+        return find_problem(self.rows)
+
+    @property
+    def runs_folder(self) -> Path:
+        """Folder where runs are kept."""
+        return runs_folder()
+
+    def new_key(self) -> str:
+        """Return a key that no row has."""
+        return f"row-{next(self._keys)}"
+
+    def add_rows(self, rows: Iterable[DataRow]) -> None:
+        """Add images to the list, or replace rows of the same key; they appear once another thread has read them."""
+        for row in rows:
+            self._errands.run(partial(examine, row), self._take_row)
+
+    def set_rows(self, rows: Iterable[DataRow]) -> None:
+        """Replace the list by rows of it."""
+        self._set_rows(tuple(rows))
+
+    def set_included(self, key: str, included: bool) -> None:
+        """Let an image take part, or not."""
+        self._change(key, included=included)
+
+    def set_role(self, key: str, role: Role) -> None:
+        """Let an image train or validate; that of a frozen row stays."""
+        if not any(row.key == key and row.is_frozen for row in self.rows):
+            self._change(key, role=role)
+
+    def update(self, **changes: Any) -> None:
+        """Change parameters.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a name is unknown or a value is out of bounds; nothing is changed then.
+        """
+        params = self.params.updated(**changes)
+        if params == self.params:
+            return
+        is_other_start = params.start != self.params.start
+        self.params = params
+        self._drop_estimate()
+        self.params_changed.emit()
+        if is_other_start:
+            self.look_for_earlier()
+
+    def look_for_earlier(self) -> None:
+        """List the images of the run that made the start model, which take part again."""
+        start, folder = self.params.start, self.runs_folder
+        self._errands.run(lambda: errands_of.earlier_rows(folder, start), lambda rows: self._take_earlier(start, rows))
+
+    def request_estimate(self) -> None:
+        """Find out how long a run would take, by timing some steps."""
+        if self.problem or self.is_estimating:
+            return
+        self.estimate, self.is_estimating = None, True
+        self.estimated.emit()
+        rows, params = self.rows, self.params
+        self._errands.run(lambda: errands_of.write_trial(rows, params), self._start_estimate)
+
+    def close(self) -> None:
+        """End what runs, and hear no more of it."""
+        if self._estimator is not None:
+            self._estimator.leave()
+        self._errands.close()
+
+    def _take_row(self, row: DataRow) -> None:
+        old = next((one for one in self.rows if one.key == row.key), None)
+        frozen = next((one for one in self.rows if one.kind == "earlier" and one.digest == row.digest != ""), None)
+        if frozen is not None and row.kind != "earlier":
+            row = replace(row, role=frozen.role, is_frozen=True)
+        elif old is not None:
+            row = replace(row, role=old.role, included=old.included)
+        else:
+            row = replace(row, role=default_role(self.rows))
+        self._set_rows(tuple(row if one is old else one for one in self.rows) if old else (*self.rows, row))
+
+    def _take_earlier(self, start: str, earlier: list[DataRow]) -> None:
+        if start != self.params.start:
+            return
+        roles = {row.digest: row.role for row in earlier}
+        rows = [
+            replace(row, is_frozen=row.digest in roles, role=roles.get(row.digest, row.role))
+            for row in self.rows
+            if row.kind != "earlier"
+        ]
+        self._set_rows((*(row for row in earlier if row.digest not in {one.digest for one in rows}), *rows))
+
+    def _set_rows(self, rows: tuple[DataRow, ...]) -> None:
+        self.rows = rows
+        self._drop_estimate()
+        self.rows_changed.emit()
+
+    def _change(self, key: str, **values: Any) -> None:
+        self._set_rows(tuple(replace(row, **values) if row.key == key else row for row in self.rows))
+
+    def _drop_estimate(self) -> None:
+        if self.estimate is not None:
+            self.estimate = None
+            self.estimated.emit()
+
+    def _start_estimate(self, trial: "errands_of.Trial") -> None:
+        process = self._estimator = TrainingProcess(trial.folder, self._dispatch, self._module)
+        process.received.connect(self._on_estimate)
+        process.ended.connect(lambda code: self._on_estimated(trial))
+        process.start(["--estimate", str(trial.n_train), str(trial.n_validation)])
+
+    def _on_estimate(self, event: dict[str, Any]) -> None:
+        if event["event"] == "estimate":
+            self.estimate = Estimate(*(event[name] for name in ("seconds", "step_seconds", "check_seconds")))
+        elif event["event"] == "failed":
+            self.told.emit(f"The time cannot be estimated: {event['message']}")
+
+    def _on_estimated(self, trial: "errands_of.Trial") -> None:
+        self._estimator = None
+        self.is_estimating = False
+        self._errands.run(trial.remove, lambda _: None)
+        self.estimated.emit()
+
+    def _on_error(self, error: Exception) -> None:
+        self.told.emit(str(error))
+        if self.is_estimating and self._estimator is None:
+            self.is_estimating = False
+            self.estimated.emit()
