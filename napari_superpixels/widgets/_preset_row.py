@@ -24,7 +24,7 @@ class PresetRow(Row):
         self.number = number
         self.own = QCheckBox()
         self._add(self.own)
-        self.unused = QLabel("Not used by the preset")
+        self.unused = QLabel("Not used")
         self.unused.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.unused.setEnabled(False)
         self.unused.hide()

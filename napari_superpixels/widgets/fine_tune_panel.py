@@ -188,7 +188,7 @@ class FineTunePanel(QWidget):
             self.offer.set_text(f"⚠ {session.message}\n{kept}")
         elif session.phase == "setup" and (runs := session.unfinished_runs()):
             more = f" ({len(runs) - 1} older)" if len(runs) > 1 else ""
-            self.offer.set_text(f"A training waits: {runs[0].title}{more}")
+            self.offer.set_text(f"{runs[0].title}.{more}")
         else:
             self.offer.set_text("")
 

@@ -139,5 +139,14 @@ class FineTuneProgress(QWidget):
         self.bar.setFormat(f"{100 * session.progress:.0f} %")
         seconds = session.seconds_left if session.phase in ("running", "paused") else None
         self.left.setText("" if seconds is None else f"{duration(seconds)} left")
-        if self.message.text() != session.message:
-            self.message.setText(session.message)
+        message = session.message or self._describe_steps()
+        if self.message.text() != message:
+            self.message.setText(message)
+
+    def _describe_steps(self) -> str:
+        session = self._session
+        if not session.curve:
+            return ""
+        n = len(session.epochs)
+        checks = f"{n} check{'' if n == 1 else 's'}" if n else "no check yet"
+        return f"Step {session.curve[-1]['step']:.0f} · {checks}"

@@ -159,6 +159,17 @@ def test_progress_says_what_goes_on(progress, state, qtbot) -> None:
     assert (progress.left.text(), progress.message.text()) == ("59 s left", "Step 150 of 300")
 
 
+def test_progress_counts_steps_while_there_is_no_message(progress, state, qtbot) -> None:
+    state.set_phase("running", message="")
+    assert progress.message.text() == ""
+    make_curves(state)
+    state.progressed.emit()
+    qtbot.waitUntil(lambda: progress.message.text() == "Step 260 · 5 checks")
+    state.epochs = []
+    progress.refresh()
+    assert progress.message.text() == "Step 260 · no check yet"
+
+
 def test_pause_and_go_on_and_stop(progress, state) -> None:
     state.set_phase("starting")
     assert not progress.pause.isEnabled()
