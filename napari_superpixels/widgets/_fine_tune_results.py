@@ -10,7 +10,7 @@ from napari_superpixels.widgets.fine_tune_wording import BR, UE, number
 from napari_superpixels.widgets.wording import wrapped
 
 if TYPE_CHECKING:
-    from napari_superpixels.engine.fine_tune import FineTuneReport
+    from napari_superpixels.engine.fine_tune_files import FineTuneReport
 
 NAME = 0
 _COLUMNS = (

@@ -25,7 +25,7 @@ from napari_superpixels.widgets.fine_tune_wording import verdict
 from napari_superpixels.widgets.wording import describe_error, wrapped
 
 if TYPE_CHECKING:
-    from napari_superpixels.engine.fine_tune import FineTuneReport
+    from napari_superpixels.engine.fine_tune_files import FineTuneReport
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
     from napari_superpixels.widgets.fine_tune_setup import Models
 

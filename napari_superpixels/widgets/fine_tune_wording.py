@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_superpixels.engine.fine_tune import FineTuneReport
+    from napari_superpixels.engine.fine_tune_files import FineTuneReport
 
 UE, BR = "undersegmentation_error", "boundary_recall"
 
@@ -44,7 +44,7 @@ class Verdict(NamedTuple):
 
 def verdict(report: "FineTuneReport") -> Verdict:
     """Return whether it got better, by how much, and what to try if not."""
-    effort = f"{report.step} steps in {duration(report.seconds)}: {_REASONS[report.reason]}."
+    effort = f"{report.steps} steps in {duration(report.seconds)}: {_REASONS[report.reason]}."
     if not report.after:
         return Verdict(_UNCHECKED, f"{effort}\n{_UNCHECKED_ADVICE}")
     before, after = report.before[UE], report.after[UE]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from psygnal import Signal
 
-from napari_superpixels.engine.fine_tune import FineTuneReport, ImageFigures
+from napari_superpixels.engine.fine_tune_files import FineTuneReport, ImageFigures
 from napari_superpixels.engine.models import InstalledModel
 from napari_superpixels.params import FineTuneParams
 
@@ -146,7 +146,7 @@ def make_report(after: float = 0.0351, *, n: int = 2, notes: tuple[str, ...] = (
     ]
     return FineTuneReport(
         start="natural",
-        step=300,
+        steps=300,
         reason="complete",
         seconds=112.0,
         train=("nuclei_001",),
