@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.models import InstalledModel
+from napari_superpixels.params import PRESET_VALUES
 from napari_superpixels.widgets._buttons import text_button
 from napari_superpixels.widgets._declared_form import DeclaredForm
 from napari_superpixels.widgets._preset_row import PresetRow
@@ -43,7 +44,7 @@ class FineTuneForm(DeclaredForm):
         self._models = models
         super().__init__(session, "Parameters that most trainings do not need")
         self.set_slider_limit("n_segments", _MOST_SEGMENTS)
-        self.advanced.toggled.connect(lambda is_open: self.show_effects())
+        self.show_effects()
 
     def make_row(self, name: str, field: FieldInfo) -> Row:
         """Return the control of a parameter."""
@@ -51,12 +52,7 @@ class FineTuneForm(DeclaredForm):
 
     def show_effects(self) -> None:
         """Show what the preset says, where the user has no value of his own."""
-        if not self.advanced.is_open:
-            return
-        # Imported here: the recipes load torch, and most users never look.
-        from napari_superpixels.engine.fine_tune_recipe import preset_values
-
-        values = preset_values(self._session.params.preset)
+        values = PRESET_VALUES[self._session.params.preset]
         for name, row in self.rows.items():
             if isinstance(row, PresetRow) and name in values:
                 row.set_preset(values[name])

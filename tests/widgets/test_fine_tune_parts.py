@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_superpixels.engine.fine_tune_recipe import preset_values
+from napari_superpixels.params import PRESET_VALUES
 from napari_superpixels.widgets.fine_tune_curves import FineTuneCurves, curve_colors, smoothed
 from napari_superpixels.widgets.fine_tune_result import FineTuneResult
 from napari_superpixels.widgets.fine_tune_run import FineTuneProgress
@@ -78,7 +78,7 @@ def test_starts_from_a_model_and_never_from_none(form, state) -> None:
 
 def test_preset_decides_until_the_user_does(form, state) -> None:
     form.advanced.button.click()
-    row, quick, thorough = form.rows["steps"], preset_values("quick")["steps"], preset_values("thorough")["steps"]
+    row, quick, thorough = form.rows["steps"], PRESET_VALUES["quick"]["steps"], PRESET_VALUES["thorough"]["steps"]
     assert quick != thorough
     assert (row.value(), row.number.value(), row.number.isEnabled()) == (None, quick, False)
     state.update(preset="thorough")
@@ -96,7 +96,7 @@ def test_preset_decides_until_the_user_does(form, state) -> None:
 def test_says_what_a_preset_does_not_use(form, state) -> None:
     form.advanced.button.click()
     row = form.rows["patience"]
-    assert preset_values("quick")["patience"] is None
+    assert PRESET_VALUES["quick"]["patience"] is None
     assert row.unused.isVisible()
     assert not row.number.isVisible()
     row.own.click()
@@ -106,7 +106,7 @@ def test_says_what_a_preset_does_not_use(form, state) -> None:
     row.own.click()
     assert row.unused.isVisible()
     state.update(preset="thorough")
-    assert row.number.value() == preset_values("thorough")["patience"]
+    assert row.number.value() == PRESET_VALUES["thorough"]["patience"]
     assert row.number.isVisible()
 
 
