@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from psygnal import Signal
+
 from napari_superpixels.core.slowness import SlownessField
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotated_arrays import Write
@@ -20,6 +22,9 @@ _NAMES = ("Segment", "Re-segment")
 
 class ResultActs(AnnotationCore):
     """Results of the plane at hand; see :class:`AnnotationCore` for the parameters."""
+
+    result_changed = Signal()
+    """The result that the superpixels of the plane at hand come from was told by :meth:`set_result`."""
 
     def __init__(
         self,
@@ -77,8 +82,11 @@ class ResultActs(AnnotationCore):
         if state.params not in (None, params) or result.superpixels.labels.shape != self.labels_plane.shape:
             return
         name = state.result or self._results.name_of(result) or uuid.uuid4().hex
+        is_new = self._results.get(name) is not result
         self._planes[self.plane] = replace(state, params=params, result=name)
         self._results.put(name, result)
+        if is_new:
+            self.result_changed.emit()
 
     def accept(self, result: SolveResult) -> Entry | None:
         """Take over the labels of a result; the class of every pixel stays.

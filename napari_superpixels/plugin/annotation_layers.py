@@ -68,6 +68,7 @@ class AnnotationLayers:
         self._session = session
         self._results = results
         self._writing = 0
+        self._recalled: Any = None
         self.image = region.layer
         self.region = region
         self.superpixels = superpixels
@@ -203,12 +204,36 @@ class AnnotationLayers:
         params = self.annotation.params
         if params is None:
             return
-        if self._session.inputs is None:
-            self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
+        self._take_session()
         try:
             self._restore(params)
         except ValueError as error:
             self.noted.emit(f"The parameters of these superpixels are not known here: {error}")
+
+    def recall_result(self) -> None:
+        """Have the result computed that the superpixels come from, where it is not at hand, as with a user's own labels.
+
+        Repairs follow it, and coarser regions, doubts and suggestions are made from it.
+        """
+        annotation, session = self.annotation, self._session
+        if annotation.result is not None or session.is_busy or not annotation.labels_plane.any():
+            return
+        self._take_session()
+        inputs, wanted = session.inputs, (annotation.plane, annotation.params)
+        if wanted == self._recalled or inputs is None or not _is_of(inputs, self.region):
+            return
+        if annotation.params in (None, session.params.model_dump(mode="json")):
+            # Once: a result that does not fit will not fit the next time.
+            self._recalled = wanted
+            # These superpixels are what is shown for the parameters: nothing shall take their place by itself.
+            session.restore(session.params)
+            session.recall()
+
+    def _take_session(self) -> None:
+        """Let the session work on this image, unless it does so already."""
+        inputs = self._session.inputs
+        if inputs is None or not isinstance(inputs.origin, Region) or inputs.origin.layer is not self.image:
+            self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
 
     def _restore(self, params: dict[str, Any]) -> None:
         """Bring the parameters back that the superpixels have after an undo or redo, unless another image has them."""
@@ -222,6 +247,7 @@ class AnnotationLayers:
     def _remember(self, result: SolveResult) -> None:
         """Keep a result that the superpixels shown come from, for repairs."""
         if _is_of(result.inputs, self.region):
+            self._recalled = None
             self.annotation.set_result(result)
 
     def _write(self, name: ArrayName, box: Box, mask: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]) -> None:

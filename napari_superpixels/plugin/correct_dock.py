@@ -154,9 +154,10 @@ class CorrectDock(SessionDock):
         links.connect(self.results.shown, self._on_shown)
         links.connect(self.results.noted, self.say)
         links.connect(self.session.input_changed, self._on_input)
+        links.connect(self.session.idle, self._wait)
         links.connect(self.tools.noted, self.say)
         links.connect(self.tools.changed, self._on_tool)
-        self.source.image_menu.activated.connect(lambda index: self._on_layers())
+        self.source.image_menu.activated.connect(lambda index: self._on_image())
         self.source.labels_menu.activated.connect(lambda index: self._adopt())
         self.panel.segment_requested.connect(self._segment)
         wire_panel(self, links)
@@ -208,6 +209,7 @@ class CorrectDock(SessionDock):
         self._undo_keys.bind(layers.layers, {"Control-Z": self.undo, "Control-Shift-Z": self.redo})
         links.connect(layers.noted, self.say)
         links.connect(annotation.labels_changed, self._on_labels)
+        links.connect(annotation.result_changed, self._on_result)
         for signal in (annotation.history_changed, annotation.plane_changed, annotation.restored):
             links.connect(signal, self._catch_up)
         journal = layers.journal
@@ -230,11 +232,18 @@ class CorrectDock(SessionDock):
         else:
             self.follower.note_labels(part)
 
+    def _wait(self) -> None:
+        self._later.start()
+
+    def _on_result(self) -> None:
+        self._is_stale = True
+        self._catch_up()
+
     def _catch_up(self, *_: Any) -> None:
         if self.layers is None:
             return
         self.guides.set_region(self.layers.region)
-        self._later.start()
+        self._wait()
         if self._is_stale or self._followed != self.layers.annotation.plane:
             self._is_stale = False
             annotation = self.layers.annotation
@@ -246,12 +255,20 @@ class CorrectDock(SessionDock):
         self.doubts.note_classes()
         if self.layers is not None:
             self.layers.draw_thumbnail()
+            if not self._reason:
+                self.layers.recall_result()
 
     def _segment(self) -> None:
         """Open the Segment widget and let it cut the chosen image."""
         image = self.source.image
         if image is not None:
             segment_image(self._viewer, image)
+
+    def _on_image(self) -> None:
+        """Work on the image that was chosen; Segment goes by the layer that is active."""
+        if self.source.image is not None:
+            self._viewer.layers.selection.active = self.source.image
+        self.refresh()
 
     def _on_layers(self, event: Any = None) -> None:
         self._fill()

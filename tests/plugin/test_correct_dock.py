@@ -10,6 +10,7 @@ from qtpy.QtTest import QTest
 
 from napari_superpixels.plugin.correct_dock import NO_IMAGE, SEGMENT_FIRST, CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
+from napari_superpixels.plugin.regions import shown_region
 
 from .conftest import own_threads
 from .correct_mouse import FakeMouse
@@ -350,6 +351,39 @@ def test_labels_of_the_user_become_superpixels(viewer, correct, color_blocks, do
     assert np.array_equal(own.data, cells)
     wait_result(lambda: dock.segment())
     assert correct.layers.annotation.labels[A] == correct.layers.annotation.labels[B]
+
+
+def test_labels_of_the_user_are_examined_without_segment(viewer, color_blocks, qtbot) -> None:
+    cells = np.kron(np.arange(12).reshape(3, 4) + 1, np.ones((20, 20))).astype(np.uint16)
+    image = viewer.add_image(color_blocks, rgb=True, name="blocks")
+    viewer.add_labels(cells, name="cells")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    correct.session.update(model=None, n_segments=30)
+    menu = correct.source.labels_menu
+    menu.setCurrentIndex(1)
+    menu.activated.emit(1)
+    qtbot.waitUntil(lambda: correct.hierarchy.is_ready, timeout=20_000)
+    annotation = correct.layers.annotation
+    assert annotation.slowness is not None
+    # Nothing but the user replaces them, also where every change is followed at once.
+    assert correct.session.view.live
+    correct.session.set_input(shown_region(image, viewer.dims).as_input())
+    assert not correct.session.is_busy
+    assert len(annotation.index) == 12
+    correct.close_session()
+
+
+def test_segment_works_on_the_image_that_correct_shows(viewer, correct, dock, solve, color_blocks, qtbot) -> None:
+    viewer.add_image(color_blocks[::-1].copy(), rgb=True, name="other")
+    solve()
+    qtbot.waitUntil(lambda: correct.source.image.name == "other" == dock.source.image.name, timeout=5000)
+    menu = correct.source.image_menu
+    menu.setCurrentIndex(menu.findText("blocks"))
+    menu.activated.emit(menu.currentIndex())
+    assert correct.layers.image.name == "blocks" == dock.source.image.name
+    assert correct.session.inputs.origin.layer is correct.layers.image
+    assert correct.reason == ""
 
 
 class Canvas:

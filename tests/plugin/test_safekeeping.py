@@ -128,6 +128,8 @@ def test_unsaved_work_is_kept_offered_and_restored(viewer, correct, dock, second
     assert annotation.corrections == kept.planes[None, None].corrections != ()
     assert annotation.table == kept.table
     assert [layer.name for layer in viewer.layers] == ["blocks", "blocks superpixels", "blocks classes"]
+    qtbot.waitUntil(lambda: again.hierarchy.is_ready, timeout=20_000)
+    assert again.hierarchy.n_regions(0) == len(annotation.index)
     again.undo()
     again.undo()
     assert not annotation.classes.any()
