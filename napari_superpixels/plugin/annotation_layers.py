@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from psygnal import Signal
 from pydantic import JsonValue
 
@@ -142,8 +142,9 @@ class AnnotationLayers:
         self.take_plane(region)
 
     def can_take(self, region: Region) -> bool:
-        """Say whether a region is a plane of these superpixels."""
-        return region.covers_plane and len(region.axes) == 2 and region.full_shape == self.superpixels.data.shape
+        """Say whether a region is a plane of these superpixels, with the same channels."""
+        is_plane = region.covers_plane and len(region.axes) == 2 and region.channel_axis == self.region.channel_axis
+        return is_plane and region.full_shape == self.superpixels.data.shape
 
     def take_plane(self, region: Region) -> None:
         """Take a plane of the image at hand."""
@@ -204,7 +205,9 @@ class AnnotationLayers:
         params = self.annotation.params
         if params is None:
             return
-        self._take_session()
+        at_hand = _region_at_hand(self._session, self.image)
+        if at_hand is None or at_hand.channel_axis != self.region.channel_axis:
+            self._take_session()
         try:
             self._restore(params)
         except ValueError as error:
@@ -218,7 +221,8 @@ class AnnotationLayers:
         annotation, session = self.annotation, self._session
         if annotation.result is not None or session.is_busy or not annotation.labels_plane.any():
             return
-        self._take_session()
+        if _region_at_hand(session, self.image) is None:
+            self._take_session()
         inputs, wanted = session.inputs, (annotation.plane, annotation.params)
         if wanted == self._recalled or inputs is None or not _is_of(inputs, self.region):
             return
@@ -230,10 +234,8 @@ class AnnotationLayers:
             session.recall()
 
     def _take_session(self) -> None:
-        """Let the session work on this image, unless it does so already."""
-        inputs = self._session.inputs
-        if inputs is None or not isinstance(inputs.origin, Region) or inputs.origin.layer is not self.image:
-            self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
+        """Let the session work on this plane."""
+        self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
 
     def _restore(self, params: dict[str, Any]) -> None:
         """Bring the parameters back that the superpixels have after an undo or redo, unless another image has them."""
@@ -310,6 +312,12 @@ def _first_along(
 def _is_of(inputs: ImageInput, region: Region) -> bool:
     origin = inputs.origin
     return isinstance(origin, Region) and (origin.layer, origin.position) == (region.layer, region.position)
+
+
+def _region_at_hand(session: Session, image: Layer) -> Region | None:
+    """Return the part of an image that a session works on; None if it works on another image, or on none."""
+    origin = None if session.inputs is None else session.inputs.origin
+    return origin if isinstance(origin, Region) and origin.layer is image else None
 
 
 def _find_classes(viewer: ViewerModel, region: Region) -> Labels | None:

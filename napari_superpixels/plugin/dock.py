@@ -83,6 +83,7 @@ class SegmentDock(SessionDock):
         for emitter in (events.point, events.order, events.ndisplay):
             self._links.connect(emitter, self._on_dims)
         self._links.connect(self.results.noted, self.panel.add_note)
+        self._links.connect(self.session.input_changed, self._on_input)
         self.source.changed.connect(self._on_source_changed)
         self.panel.segment_requested.connect(self.segment)
         self.panel.extra_view_toggled.connect(self.extras.set_wanted)
@@ -99,6 +100,13 @@ class SegmentDock(SessionDock):
     def _on_source_changed(self) -> None:
         self._watch([layer for layer in (self.source.image, self.source.seeds) if layer is not None])
         self._take_input()
+
+    def _on_input(self, inputs: Any) -> None:
+        """Show the channels of work that comes back."""
+        origin = None if inputs is None else inputs.origin
+        if isinstance(origin, Region) and origin.layer is self.source.image:
+            if origin.channel_axis != self.source.channel_axis:
+                self.source.show_channels(origin.channel_axis)
 
     def _on_truth_changed(self) -> None:
         self.quality.set_has_truth(self.truth.layer is not None)

@@ -87,6 +87,11 @@ class ImageChoice(QWidget):
         if layer is not self.image and self.image_menu.choose(layer):
             self._on_image()
 
+    def show_channels(self, axis: int | None) -> None:
+        """Show which axis holds channels, without `changed`."""
+        with QSignalBlocker(self.channel_menu):
+            self.channel_menu.setCurrentIndex(max(0, self.channel_menu.findData(axis)))
+
     def _on_layers(self, event: Any = None) -> None:
         image, seeds = self.image, self.seeds
         for layer in self._watched:
@@ -132,4 +137,5 @@ class ImageChoice(QWidget):
 
 def _axis_name(image: Image, axis: int) -> str:
     label = image.axis_labels[axis]
-    return f"Axis {axis}" if label.startswith("-") else f"Axis {label}"
+    # Names that napari gives by itself, and gave before 0.7.
+    return f"Axis {axis}" if label.startswith(("-", "axis -")) else f"Axis {label}"

@@ -49,9 +49,10 @@ class _Canvas:
         return any(_overlap(position, region.position) for position in self.edited)
 
     def can_take(self, region: Region) -> bool:
-        """Say whether a region is a plane of the layer."""
+        """Say whether a region is a plane of the layer, with the same channels."""
         is_plane = self.is_full and region.covers_plane and len(region.axes) == 2
-        return is_plane and self.layer.data.shape == region.full_shape
+        has_channels = region.channel_axis == self.region.channel_axis
+        return is_plane and has_channels and self.layer.data.shape == region.full_shape
 
 
 class ResultLayers:

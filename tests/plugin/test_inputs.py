@@ -95,6 +95,12 @@ def test_rows_may_be_any_axes(viewer, solve, noisy_disks) -> None:
     assert not labels.data[:, index + 1].any()
 
 
+def test_axes_without_a_name_have_a_number(viewer, dock, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks] * 3))
+    menu = dock.findChild(QComboBox, "channel_axis")
+    assert [menu.itemText(i) for i in range(menu.count())] == ["No channels (grey)", "Axis 0 (3)"]
+
+
 def test_channels_along_an_axis(viewer, dock, solve, wait_result, noisy_disks) -> None:
     stack = np.stack([noisy_disks, noisy_disks.T, noisy_disks[::-1], noisy_disks[:, ::-1], noisy_disks])
     viewer.add_image(stack, axis_labels=("stain", "row", "column"))

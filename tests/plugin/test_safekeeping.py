@@ -180,7 +180,7 @@ def test_saved_work_leaves_no_journal(correct, dock, qtbot) -> None:
     paint(correct, A, B)
     path = save_project(correct, "work.nsp", qtbot)
     project = open_project(path)
-    assert project.settings["layer"]["axis_labels"] == ["-2", "-1"]
+    assert project.settings["layer"]["axis_labels"] == list(correct.layers.image.axis_labels)
     assert project.settings["segmentation"]["parameters"]["n_segments"] == 12
     correct.close_session()
     dock.close_session()
@@ -293,6 +293,9 @@ def test_stacks_and_channels_come_back(viewer, dock, solve, qtbot, tmp_path, noi
     again = correct.layers.annotation
     assert again.labels.tobytes() == kept.labels.tobytes()
     assert again.classes.tobytes() == kept.classes.tobytes()
+    assert dock.source.channel_axis == channel_axis
+    viewer.dims.set_point(1, 20)
+    qtbot.wait(200)  # until Segment has followed the viewer
     assert correct.layers.region.channel_axis == channel_axis
     again.paint([int(again.labels[0, 5, 5])])
     assert (again.classes[:, 5, 5] > 0).tolist() == [True, channel_axis is not None, channel_axis is not None]
