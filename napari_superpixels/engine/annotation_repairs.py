@@ -56,7 +56,7 @@ class RepairActs(ResultActs):
 
         If all of that superpixel has one class, the pixels that it gets have it too.
         """
-        return self._assign("Move boundary", Assign(pixel_tuple(path), pixel_tuple([anchor])[0]))
+        return self._assign("Move border", Assign(pixel_tuple(path), pixel_tuple([anchor])[0]))
 
     def add_seed(self, point: Point) -> Entry | None:
         """Let a superpixel of its own grow from a point."""

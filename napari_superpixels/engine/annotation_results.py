@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from psygnal import Signal
 
 from napari_superpixels.core.slowness import SlownessField

@@ -214,7 +214,7 @@ class AnnotationLayers:
             self.noted.emit(f"The parameters of these superpixels are not known here: {error}")
 
     def recall_result(self) -> None:
-        """Have the result computed that the superpixels come from, where it is not at hand, as with a user's own labels.
+        """Have the result computed that the superpixels come from, if it is not at hand, as with a user's own labels.
 
         Repairs follow it, and coarser regions, doubts and suggestions are made from it.
         """

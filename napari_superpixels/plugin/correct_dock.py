@@ -8,6 +8,7 @@ from qtpy.QtCore import QTimer
 
 from napari_superpixels.data.annotation_files import format_titles
 from napari_superpixels.engine.hierarchy import Hierarchy
+from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.region_follower import RegionFollower
 from napari_superpixels.errors import ImageError
@@ -21,6 +22,7 @@ from napari_superpixels.plugin.hand import Hand
 from napari_superpixels.plugin.key_bindings import KeyBindings
 from napari_superpixels.plugin.opening import segment_image
 from napari_superpixels.plugin.panel_wiring import wire_panel
+from napari_superpixels.plugin.plane_copier import PlaneCopier
 from napari_superpixels.plugin.regions import Region, shown_region
 from napari_superpixels.plugin.safekeeping import Safekeeping
 from napari_superpixels.plugin.session_dock import SessionDock
@@ -66,9 +68,11 @@ class CorrectDock(SessionDock):
         self.coarser = CoarserLines(self._viewer, dispatch)
         self.files = AnnotationFiles(FileDialogs(self), dispatch)
         self.safekeeping = Safekeeping(self._workspace)
+        self.copier = PlaneCopier(self)
         self.source = TargetChoice(self._viewer)
         self.panel = CorrectPanel(TOOLS, {str(kind): title for kind, title in format_titles().items()}, self.source)
         self._reason = ""
+        self._tool_before = ""
         self._is_closed = False
         self._is_stale = False
         self._followed: Any = None
@@ -96,10 +100,16 @@ class CorrectDock(SessionDock):
         if layers is not self.layers:
             self._set_layers(layers)
         if reason:
+            if reason == SEGMENT_FIRST and layers is not None:
+                self._tool_before = self.tools.active or self._tool_before
             self.tools.choose("")
         self._reason = reason
         self.panel.set_unavailable(reason, can_segment=reason == SEGMENT_FIRST)
         self.safekeeping.set_image(self.source.image, self.layers)
+        if not reason and self._tool_before:
+            # As on the next plane of a stack, which had no superpixels for a moment.
+            name, self._tool_before = self._tool_before, ""
+            self.tools.choose(name)
 
     def choose_tool(self, name: str) -> None:
         """Switch a tool on, or off with an empty name; without superpixels, say what to do."""
@@ -115,12 +125,14 @@ class CorrectDock(SessionDock):
     def undo(self) -> None:
         """Take the last act back."""
         if self.layers is not None:
+            self.say("")
             self.tools.drop()
             self.layers.annotation.undo()
 
     def redo(self) -> None:
         """Do the act that was taken back again."""
         if self.layers is not None:
+            self.say("")
             self.tools.drop()
             self.layers.annotation.redo()
 
@@ -186,7 +198,7 @@ class CorrectDock(SessionDock):
         # The tool's keys were bound last, and give back what was bound before.
         self.tools.set_hand(None, None)
         self._undo_keys.release()
-        self.layers, self.hand = layers, None
+        self.layers, self.hand, self._tool_before = layers, None, ""
         self.guides.set_region(None if layers is None else layers.region)
         if layers is not None:
             self.hand = Hand(layers.annotation, self.hierarchy, self.guides)
@@ -210,6 +222,8 @@ class CorrectDock(SessionDock):
         links.connect(layers.noted, self.say)
         links.connect(annotation.labels_changed, self._on_labels)
         links.connect(annotation.result_changed, self._on_result)
+        links.connect(annotation.undone, self._on_undone)
+        links.connect(annotation.redone, self._on_redone)
         for signal in (annotation.history_changed, annotation.plane_changed, annotation.restored):
             links.connect(signal, self._catch_up)
         journal = layers.journal
@@ -234,6 +248,19 @@ class CorrectDock(SessionDock):
 
     def _wait(self) -> None:
         self._later.start()
+
+    def _on_undone(self, entry: Entry) -> None:
+        self._tell_elsewhere("Undone", entry)
+
+    def _on_redone(self, entry: Entry) -> None:
+        self._tell_elsewhere("Done again", entry)
+
+    def _tell_elsewhere(self, what: str, entry: Entry) -> None:
+        """Tell of an act in a plane that is not shown, where nobody sees it."""
+        here = None if self.layers is None else self.layers.annotation.plane
+        if entry.deltas and entry.plane not in ((), here):
+            place = ", ".join(str(i) for i in entry.plane if i is not None)
+            self.say(f"{what} in plane {place}: {entry.name}.")
 
     def _on_result(self) -> None:
         self._is_stale = True
@@ -297,6 +324,8 @@ class CorrectDock(SessionDock):
 
     def _on_active(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
+        if self.layers is None or active is not self.layers.classes:
+            self._tool_before = ""
         if isinstance(active, Image) and active is not self.source.image and self.source.image_menu.choose(active):
             self.refresh()
 
@@ -312,6 +341,7 @@ class CorrectDock(SessionDock):
 
     def _on_shown(self, layer: Any) -> None:
         self.refresh()
+        self.copier.finish()
 
     def _on_tool(self) -> None:
         has_button = any(kind.name == self.tools.active for kind in TOOLS)

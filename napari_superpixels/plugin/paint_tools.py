@@ -94,7 +94,7 @@ class Fill(Tool):
     """Gives all connected superpixels of one class the current class."""
 
     name, title, key = "fill", "Fill", "G"
-    help = "Click a superpixel to give it, and all of its class that are connected to it, the current class."
+    help = "Click: the superpixel, and all of its class that hang together with it, get the current class."
 
     def press(self, position: Position, *, is_shift: bool = False) -> None:
         """Fill from the superpixel that was clicked."""
@@ -113,7 +113,7 @@ class Rectangle(Tool):
     """Gives all superpixels in a rectangle the current class."""
 
     name, title, key = "rectangle", "Rectangle", "R"
-    help = "Drag a rectangle to give the superpixels whose middle lies inside the current class; with Shift to erase."
+    help = "Drag a box: superpixels whose middle lies inside get the current class; with Shift none."
 
     def __init__(self, hand: Hand) -> None:
         super().__init__(hand)
@@ -175,7 +175,7 @@ class Lasso(Rectangle):
     """Gives all superpixels in a shape drawn by hand the current class."""
 
     name, title, key = "lasso", "Lasso", "O"
-    help = "Drag around superpixels to give those whose middle lies inside the current class; with Shift to erase."
+    help = "Drag around superpixels to give them the current class; with Shift to take it away."
 
     def _extend(self, position: Position) -> None:
         self._corners.append(position)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.links import Links
-from napari_superpixels.engine.plane_copy import classes_for_plane
 from napari_superpixels.plugin.paint_tools import AcceptLasso
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def wire_panel(dock: "CorrectDock", links: Links) -> None:
     panel.tool_chosen.connect(lambda name: dock.choose_tool(name or ""))
     panel.acting.connect(tools.drop)
     panel.superpixels_toggled.connect(lambda is_shown: _show_superpixels(dock, is_shown))
-    panel.copy_plane_requested.connect(lambda: _copy_plane(dock))
+    panel.copy_plane_requested.connect(dock.copier.copy)
     panel.level.level_chosen.connect(lambda level: _set_level(dock, level))
     _wire_doubts(dock, links)
     _wire_suggestions(dock, links)
@@ -85,28 +84,6 @@ def _set_level(dock: "CorrectDock", level: float) -> None:
 
 def _accept_in_lasso(dock: "CorrectDock", is_on: bool) -> None:
     dock.choose_tool("accept_lasso" if is_on else "")
-
-
-def _copy_plane(dock: "CorrectDock") -> None:
-    """Give the next plane along the first axis of a stack the classes of this one."""
-    if dock.layers is None:
-        return
-    annotation, region = dock.layers.annotation, dock.layers.region
-    axis = next((i for i, place in enumerate(region.position) if place is not None), None)
-    if axis is None:
-        return
-    place = int(region.position[axis] or 0) + 1
-    if place >= region.full_shape[axis]:
-        dock.say("This is the last plane.")
-        return
-    classes = annotation.classes_plane.copy()
-    here = list(region.plane_index())
-    annotation.set_plane((*here[:axis], place, *here[axis + 1 :]))
-    copied = classes_for_plane(classes, annotation.labels_plane, annotation.classes_plane)
-    annotation.replace_classes(copied, "Copy from the plane before")
-    world = dock.layers.classes.data_to_world([place if i == axis else (p or 0) for i, p in enumerate(region.position)])
-    dims = dock.viewer.dims
-    dims.set_point(axis + dims.ndim - len(world), float(world[axis]))
 
 
 def _open_project(dock: "CorrectDock") -> None:

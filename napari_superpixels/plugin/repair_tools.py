@@ -53,7 +53,7 @@ class Merge(_Stroke):
     """Makes superpixels one."""
 
     name, title, key = "merge", "Merge", "J"
-    help = "Drag from one superpixel across others to make them one, or click two that touch. Ctrl+drag in any tool."
+    help = "Drag across superpixels to make them one, or click two that touch. Ctrl+drag in any tool."
 
     def __init__(self, hand: Hand) -> None:
         super().__init__(hand)
@@ -74,6 +74,7 @@ class Merge(_Stroke):
             self.hand.annotation.merge(_points(path))
         elif self._first is None:
             self._first = self.hand.point(position)
+            self.hand.noted.emit("Now click a superpixel that touches this one.")
             self.hand.draw_mark(position)
         else:
             first = self._first
@@ -101,10 +102,7 @@ class Split(_Stroke):
     """Divides a superpixel between clicks or scribbles."""
 
     name, title, key = "split", "Split", "S"
-    help = (
-        "Click, or scribble, in both parts of a superpixel: it is divided along the edge between them. Hold Shift to "
-        "click more than two parts; the click without Shift is the last."
-    )
+    help = "Click, or scribble, in each part of a superpixel; with Shift in all but the last of several."
 
     def __init__(self, hand: Hand) -> None:
         super().__init__(hand)
@@ -135,7 +133,7 @@ class Split(_Stroke):
             groups = self._groups
             self.cancel()
             if self.hand.annotation.split([_points(group) for group in groups]) is None:
-                self.hand.noted.emit("There is nothing to divide between these clicks.")
+                self.hand.noted.emit("There is nothing to divide: these are superpixels of their own already.")
 
     def cancel(self) -> None:
         """Drop the line and the clicks."""
@@ -162,7 +160,7 @@ class Move(_Stroke):
     """Moves a border."""
 
     name, title, key = "move", "Move border", "Y"
-    help = "Drag from inside a superpixel over its border: what the line covers, and what grows from it, joins it."
+    help = "Drag from inside a superpixel over its border: what the line covers joins it."
 
     def release(self, position: Position) -> None:
         """Give the pixels under the line to the superpixel where it began."""

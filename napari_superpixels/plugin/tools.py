@@ -243,6 +243,8 @@ class ToolBox:
 
     def _press(self, tool: Tool, event: Any) -> None:
         is_shift = "Shift" in event.modifiers
+        # What was told of the act before.
+        self.noted.emit("")
         self._act(lambda position: tool.press(position, is_shift=is_shift), event)
 
     def _act(self, action: Callable[[Position], None], event: Any) -> None:

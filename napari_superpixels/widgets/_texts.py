@@ -1,11 +1,13 @@
 """Texts that do not move what lies below them."""
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from napari_superpixels.widgets.wording import wrapped
 
 _FRAME = 2
+_PADDING = 4
 
 
 class FixedLabel(QLabel):
@@ -22,18 +24,42 @@ class FixedLabel(QLabel):
     def __init__(self, name: str, n_lines: int) -> None:
         super().__init__()
         self._n_lines = n_lines
+        self._text = ""
         self.setObjectName(name)
         # Without the room that napari leaves around labels.
-        self.setStyleSheet("padding: 0px 4px;")
+        self.setStyleSheet(f"padding: 0px {_PADDING}px;")
         self.setIndent(0)
         self.setWordWrap(n_lines > 1)
         self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
+    def text(self) -> str:
+        """Return all of the text."""
+        return self._text
+
     def setText(self, text: str) -> None:
-        """Show a text, and all of it in the tool tip."""
-        super().setText(text)
+        """Show a text as far as it fits, and all of it in the tool tip."""
+        self._text = text
+        self._show()
         self.setToolTip(wrapped(text) if text else "")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as much of the text as fits now."""
+        super().resizeEvent(event)
+        self._show()
+
+    def _show(self) -> None:
+        shown, words = self._text, self._text.split(" ")
+        while len(words) > 1 and not self._fits(shown):
+            words.pop()
+            shown = f"{' '.join(words)} …"
+        if shown != super().text():
+            super().setText(shown)
+
+    def _fits(self, text: str) -> bool:
+        metrics, width = self.fontMetrics(), self.width() - 2 * _PADDING
+        needed = metrics.boundingRect(QRect(0, 0, width, 0), int(Qt.TextFlag.TextWordWrap), text)
+        return needed.height() <= self._n_lines * metrics.lineSpacing() and needed.width() <= width
 
     def sizeHint(self) -> QSize:
         """Return the height of the lines."""

@@ -220,7 +220,7 @@ class CorrectPanel(QWidget):
         self.setMinimumWidth(_MIN_WIDTH)
 
     def _make_controls(self, tools: tuple[ToolInfo, ...]) -> QScrollArea:
-        content = QWidget()
+        content = self._content = QWidget()
         layout = self._column = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -243,7 +243,19 @@ class CorrectPanel(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(content)
+        for fold in self.folds.values():
+            fold.toggled.connect(lambda is_open, fold=fold: self._reveal(fold) if is_open else None)
         return area
+
+    def _reveal(self, fold: Fold) -> None:
+        """Scroll to a part that was opened, as far as its title stays in view."""
+        viewport, bar = self._controls.viewport(), self._controls.verticalScrollBar()
+        # Now, not when Qt comes to it, so that places are known.
+        self._column.activate()
+        self._content.resize(self._content.width(), max(self._column.sizeHint().height(), viewport.height()))
+        self._column.activate()
+        bar.setRange(0, self._content.height() - viewport.height())
+        bar.setValue(min(fold.y(), max(bar.value(), fold.y() + fold.height() - viewport.height())))
 
     def _stretch_history(self, is_open: bool) -> None:
         """Let the list of the history take what is left of the height."""

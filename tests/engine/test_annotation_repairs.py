@@ -63,7 +63,7 @@ def test_cut(subject):
 
 
 def test_assign(subject):
-    assert subject.assign(path((4, 8), (4, 10)), (4, 4)).name == "Move boundary"
+    assert subject.assign(path((4, 8), (4, 10)), (4, 4)).name == "Move border"
     assert (subject.labels[4, 8:11] == 1).all()
     assert isinstance(subject.corrections[0], Assign)
     assert_undone_and_redone(subject)

@@ -231,6 +231,33 @@ def test_planes_of_a_stack_have_work_of_their_own(viewer, correct, dock, solve, 
     assert len(annotation.corrections) == 1
 
 
+def test_tools_stay_on_from_plane_to_plane(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    correct.choose_tool("lasso")
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    assert correct.reason == ""
+    assert correct.tools.active == "lasso"
+    assert correct.layers.classes.mode == "pick"
+
+
+def test_acts_undone_in_another_plane_are_told(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    paint(correct, B)
+    correct.undo()
+    assert correct.panel.status.text() == ""
+    correct.undo()
+    correct.undo()
+    assert "in plane 0: Paint" in correct.panel.status.text()
+    correct.redo()
+    assert "in plane 0: Paint" in correct.panel.status.text()
+
+
 def test_image_with_channels(viewer, correct, dock, solve, color_blocks) -> None:
     viewer.add_image(np.moveaxis(color_blocks, 2, 0).copy(), name="stains")
     dock.source.channel_menu.setCurrentIndex(1)

@@ -323,3 +323,20 @@ def test_classes_are_copied_to_the_superpixels_of_the_next_plane(viewer, dock, s
     correct.undo()
     assert not annotation.classes[1].any()
     correct.close_session()
+
+
+def test_a_plane_is_segmented_before_classes_are_copied_to_it(viewer, dock, solve, wait_result, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks, noisy_disks[::-1]]), name="stack")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    viewer.dims.set_point(0, 0)
+    solve()
+    dock.session.update_view(live=False)
+    annotation = correct.layers.annotation
+    annotation.paint_inside((slice(0, 96), slice(0, 48)), np.ones((96, 48), bool))
+    wait_result(correct.panel.copy_plane.click)
+    assert annotation.plane == (1, None, None)
+    assert [entry.name for entry in annotation.history.entries[1:]] == ["Segment", "Copy from the plane before"]
+    assert 0 < np.count_nonzero(annotation.classes[1]) < 96 * 96
+    assert not len(annotation.index.mixed())
+    correct.close_session()

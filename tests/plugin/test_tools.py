@@ -185,14 +185,25 @@ def test_cut_moves_seeds(correct, annotation, mouse) -> None:
     correct.tools.choose("remove_seed")
     mouse.click((32, 32))
     assert len(annotation.index) == n
-    assert names(annotation) == ["Cut", "Move boundary", "Add seed", "Remove seed"]
+    assert names(annotation) == ["Cut", "Move border", "Add seed", "Remove seed"]
 
 
-def test_line_that_divides_nothing_is_told(correct, annotation, mouse) -> None:
+def test_line_that_divides_nothing_is_told_until_the_next_act(correct, annotation, mouse) -> None:
     correct.tools.choose("cut")
     mouse.click(A)
     assert "divides no superpixel" in correct.panel.status.text()
     assert names(annotation) == []
+    mouse.drag((0, 10), (19, 10))
+    assert names(annotation) == ["Cut"]
+    assert correct.panel.status.text() == ""
+
+
+def test_first_click_of_a_merge_says_what_comes_next(correct, annotation, mouse) -> None:
+    correct.tools.choose("merge")
+    mouse.click(A)
+    assert "touches" in correct.panel.status.text()
+    mouse.click(B)
+    assert correct.panel.status.text() == ""
 
 
 def test_escape_drops_the_stroke_then_the_tool(correct, annotation, mouse) -> None:

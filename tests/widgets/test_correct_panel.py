@@ -1,7 +1,7 @@
 from unittest.mock import Mock
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QPushButton, QScrollArea, QWidget
 
 from napari_superpixels.widgets.correct_panel import CorrectPanel
@@ -201,3 +201,22 @@ def test_tab_order_follows_the_layout(panel) -> None:
         if widget is panel.tools.look:
             break
     assert [name for name in order if name in wanted] == wanted
+
+
+def test_a_part_that_is_opened_comes_into_view(panel, qtbot) -> None:
+    panel.resize(310, 640)
+    panel.show()
+    qtbot.waitExposed(panel)
+    fold = panel.folds["shortcuts"]
+    qtbot.mouseClick(fold.button, Qt.MouseButton.LeftButton)
+    qtbot.wait(50)
+    viewport = panel.findChild(QScrollArea).viewport()
+    top = fold.mapTo(viewport, QPoint(0, 0)).y()
+    assert top >= 0
+    assert top == 0 or top + fold.height() <= viewport.height()
+    fold = panel.folds["doubtful"]
+    qtbot.mouseClick(fold.button, Qt.MouseButton.LeftButton)
+    qtbot.wait(50)
+    top = fold.mapTo(viewport, QPoint(0, 0)).y()
+    assert 0 <= top
+    assert top + fold.height() <= viewport.height()

@@ -237,5 +237,23 @@ def test_text_keeps_its_height(qtbot) -> None:
     assert label.toolTip() == ""
 
 
+def test_a_text_that_does_not_fit_says_so(qtbot) -> None:
+    label = FixedLabel("text", 2)
+    qtbot.addWidget(label)
+    text = "One two three four five six seven eight nine ten eleven twelve"
+    label.resize(120, 40)
+    label.show()
+    label.setText(text)
+    assert label.text() == text
+    shown = QLabel.text(label)
+    assert shown.endswith(" …")
+    assert text.startswith(shown.removesuffix(" …"))
+    assert len(shown) > 15
+    label.resize(900, 40)
+    assert QLabel.text(label) == text
+    label.setText("")
+    assert QLabel.text(label) == ""
+
+
 def test_thousands_are_told_apart() -> None:
     assert grouped(1234567) == "1\u2009234\u2009567"
