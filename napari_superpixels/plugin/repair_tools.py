@@ -53,7 +53,7 @@ class Merge(_Stroke):
     """Makes superpixels one."""
 
     name, title, key = "merge", "Merge", "J"
-    help = "Drag across superpixels to make them one, or click two that touch. Ctrl+drag in any tool."
+    help = "Drag across superpixels, or click two that touch, to join them. Ctrl+drag in any tool."
 
     def __init__(self, hand: Hand) -> None:
         super().__init__(hand)
@@ -102,7 +102,7 @@ class Split(_Stroke):
     """Divides a superpixel between clicks or scribbles."""
 
     name, title, key = "split", "Split", "S"
-    help = "Click, or scribble, in each part of a superpixel; with Shift in all but the last of several."
+    help = "Click or scribble in both parts of a superpixel; hold Shift for more parts."
 
     def __init__(self, hand: Hand) -> None:
         super().__init__(hand)

@@ -59,7 +59,8 @@ class FixedLabel(QLabel):
     def _fits(self, text: str) -> bool:
         metrics, width = self.fontMetrics(), self.width() - 2 * _PADDING
         needed = metrics.boundingRect(QRect(0, 0, width, 0), int(Qt.TextFlag.TextWordWrap), text)
-        return needed.height() <= self._n_lines * metrics.lineSpacing() and needed.width() <= width
+        # Lines are a little higher than they are apart.
+        return needed.height() < (self._n_lines + 0.5) * metrics.lineSpacing() and needed.width() <= width
 
     def sizeHint(self) -> QSize:
         """Return the height of the lines."""

@@ -11,7 +11,7 @@ from napari_superpixels.widgets.wording import wrapped
 
 _N_POSITIONS = 100
 _THROTTLE_MS = 30
-_FRAME = 2
+_FRAME = 3
 _HELP = (
     "Show and paint coarser regions: superpixels joined where the border between them is weakest. Fully left are the "
     "superpixels themselves. Shift+wheel over the picture does the same for what lies under the cursor."
@@ -37,9 +37,9 @@ class LevelRow(Row):
         self.count.setObjectName("region_count")
         self.count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # Without the room that napari leaves around labels, which would cut the first digits.
-        self.count.setStyleSheet("padding: 0px;")
+        self.count.setStyleSheet(f"padding: 0px {_FRAME}px 0px 0px;")
         self.count.setIndent(0)
-        self.count.setFixedWidth(self.count.fontMetrics().horizontalAdvance("88 888 regions") + _FRAME)
+        self.count.setFixedWidth(self.count.fontMetrics().horizontalAdvance("88 888 regions") + 2 * _FRAME)
         self._layout.addWidget(self.count)
         self.set_help("level", "Coarser", _HELP)
         self._throttle = QSignalThrottler(parent=self)
