@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.fine_tune import fine_tune_from, help_of, is_fine_tune
 from napari_superpixels.cli.options import read_object
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.cli.training_bar import TrainingBar
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.run_folder import RunConfig
 
 _NETWORKS = ("can", "unet", "can-unet", "can24-d7", "can24", "can32")
+_FINE_TUNE = "Fine-tuning"
 _NETWORK, _RECIPE, _MACHINE, _CHECK = "Network", "Recipe", "Computer", "Validation"
 _UNLIMITED_STEPS = 1_000_000
 _SPLIT_OPTIONS = ("validation_names", "validation_share")
@@ -51,7 +53,41 @@ def train(
         str | None, _option(f"Shape of a new network: {', '.join(_NETWORKS)}.", _NETWORK, show_default="unet")
     ] = None,
     start: Annotated[
-        str | None, _option("Model to train further, by name or file, instead of a new network.", _NETWORK)
+        str | None,
+        typer.Option(
+            "--from",
+            "--start",
+            help="Model to train further, by name or file, instead of a new network.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Fine-tune on the images of this folder, as the Fine-tune widget does: 'images' and 'labels' with "
+            "files of the same names, pairs such as a.png and a_mask.png, or the folder 'data' of a run of the widget.",
+            rich_help_panel=_FINE_TUNE,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, _option(f"quick, normal or thorough. {help_of('preset')}", _FINE_TUNE, show_default="quick")
+    ] = None,
+    trained: Annotated[
+        str | None, _option(f"all or last. {help_of('trained')}", _FINE_TUNE, show_default="all")
+    ] = None,
+    keep: Annotated[float | None, _option(help_of("keep"), _FINE_TUNE, show_default="0")] = None,
+    zero_is_unannotated: Annotated[
+        bool,
+        typer.Option(
+            "--zero-is-unannotated",
+            help="0 in labels is no background: nothing is annotated there.",
+            rich_help_panel=_FINE_TUNE,
+        ),
+    ] = False,
+    save_as: Annotated[
+        str | None, _option("Install the best model under this name.", _FINE_TUNE, metavar="NAME")
     ] = None,
     title: Annotated[str, _option("One line about the model, for lists.", _NETWORK)] = "",
     data_terms: Annotated[
@@ -136,8 +172,13 @@ def train(
 
     After Ctrl+C, or when the computer went down, go on with: train -o DIR --resume
 
+    On a few images of your own: train --from natural --data DIR --preset quick -o RUN --save-as NAME
+
     Several computers: run the same command on each under torchrun or SLURM, with --num-nodes.
     """
+    if is_fine_tune(context):
+        fine_tune_from(context.params)
+        return
     from napari_superpixels.engine.run_folder import RunFolder
     from napari_superpixels.engine.training import Compute, is_first_process, train_network
     from napari_superpixels.nets.checkpoint import load_model

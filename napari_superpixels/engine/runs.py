@@ -133,9 +133,8 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def _title(folder: Path) -> str:
-    ended = (
-        "ended, but its model was neither used nor discarded" if (folder / "report.json").exists() else "did not end"
-    )
+    has_ended = (folder / "report.json").exists()
+    ended = "its model was neither used nor discarded" if has_ended else "it did not end"
     day, _, rest = folder.name.partition(" ")
     clock, _, start = rest.partition(" ")
-    return f"The training from {start!r} of {day}, {clock.replace('-', ':')[:5]}, {ended}"
+    return f"from {start!r}, {day} {clock.replace('-', ':')[:5]}; {ended}."

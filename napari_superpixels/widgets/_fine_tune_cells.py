@@ -145,7 +145,8 @@ class ImageDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Any) -> QSize:
         """Return the room that the texts take at the column's width."""
         lines = option.fontMetrics
-        width = option.widget.columnWidth(IMAGE) - 4
+        view: Any = option.widget
+        width = view.columnWidth(IMAGE) - 4
         height = _upper_height(lines, _packed(lines, index.data(DETAIL), width - THUMBNAIL - _GAP))
         if problem := index.data(PROBLEM):
             height += _height(lines, problem, width - lines.height() - 2)

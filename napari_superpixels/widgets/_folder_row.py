@@ -52,7 +52,9 @@ class FolderRow(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Shorten the folder to the room that there is."""
         super().resizeEvent(event)
-        self.layout().activate()
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
         self._show()
 
     def _show(self) -> None:

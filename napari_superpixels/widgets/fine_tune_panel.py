@@ -138,8 +138,8 @@ class FineTunePanel(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(6)
-        for part in (self.offer, self.result, self.progress, self.setup):
-            column.addWidget(part)
+        for widget in (self.offer, self.result, self.progress, self.setup):
+            column.addWidget(widget)
         column.addStretch(1)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
@@ -195,6 +195,7 @@ class FineTunePanel(QWidget):
     def _resume(self) -> None:
         session = self._session
         if session.phase == "failed":
+            assert session.run_folder is not None
             session.resume(session.run_folder)
         elif runs := session.unfinished_runs():
             session.resume(runs[0].folder)

@@ -158,17 +158,8 @@ def test_killed_process_is_told_and_goes_on_to_the_same_weights(
     session.resume(folder)
     window.wait_for(lambda: not session.is_running)
     assert session.phase == "finished", session.message
-    subprocess.run(
-        [sys.executable, "-m", "napari_superpixels.engine.training_child", str(whole)], input="", check=False
-    )
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from napari_superpixels.engine.fine_tune import fine_tune; fine_tune({str(whole)!r}, resume=True)",
-        ],
-        check=True,
-    )
+    code = f"from napari_superpixels.engine.fine_tune import fine_tune; fine_tune({str(whole)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True)
     assert _same(_weights(folder), _weights(whole))
     assert _same(_weights(folder, "last"), _weights(whole, "last"))
 

@@ -1,0 +1,129 @@
+"""The part of ``napari-superpixels train`` that does what the Fine-tune widget does."""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import ValidationError
+
+from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.training_bar import TrainingBar
+from napari_superpixels.errors import CancelledError, SuperpixelsError
+from napari_superpixels.params import FineTuneParams
+
+if TYPE_CHECKING:
+    from napari_superpixels.engine.fine_tune_files import FineTuneReport
+
+#: Options that only a fine-tuning has.
+OWN = ("folder", "preset", "trained", "keep", "zero_is_unannotated", "save_as")
+#: Options that it shares with other trainings.
+SHARED = (
+    *("output", "resume", "start", "device", "workers", "n_segments", "seed"),
+    *("steps", "epoch_steps", "patience", "learning_rate", "batch_size", "crop_size"),
+)
+
+
+def help_of(name: str) -> str:
+    """Return the help of a parameter of a fine-tuning, from its declaration."""
+    return str(FineTuneParams.model_fields[name].description)
+
+
+def is_fine_tune(context: typer.Context) -> bool:
+    """Return whether the options ask for a fine-tuning, or for going on with one.
+
+    Raises
+    ------
+    typer.BadParameter
+        If options of a fine-tuning are given without its data, or others with them.
+    """
+    options = context.params
+    if options["resume"]:
+        return (options["output"] / "job.json").exists()
+    given = [name for name in options if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+    if options["folder"] is None:
+        strange = [name for name in given if name in OWN]
+        if strange:
+            raise typer.BadParameter("it belongs to --data, which is not given.", param_hint=_flag(strange[0]))
+        return False
+    strange = [name for name in given if name not in (*OWN, *SHARED)]
+    if strange:
+        close = difflib.get_close_matches(strange[0], SHARED, n=1)
+        hint = f" Did you mean {_flag(close[0])}?" if close else ""
+        raise typer.BadParameter(f"it has no part in a fine-tuning (--data).{hint}", param_hint=_flag(strange[0]))
+    return True
+
+
+def fine_tune_from(options: dict[str, Any]) -> None:
+    """Begin a fine-tuning, or go on with one, and tell what it came to."""
+    from napari_superpixels.engine.fine_tune import FineTuneEvents, fine_tune
+    from napari_superpixels.engine.fine_tune_files import FineTuneJob, write_job
+
+    output: Path = options["output"]
+    try:
+        if not options["resume"]:
+            data = options["folder"].absolute()
+            params = _params(options)
+            zero = options["zero_is_unannotated"]
+            write_job(output, FineTuneJob(params=params, data=str(data), zero_is_unannotated=zero))
+        with TrainingBar(is_shown=True) as bar:
+            events = FineTuneEvents(
+                bar.on_target,
+                on_step=lambda event, n_steps: bar.on_step(event),
+                on_epoch=bar.on_epoch,
+            )
+            report = fine_tune(output, resume=options["resume"], events=events, workers=options["workers"])
+        _tell(report, typer.echo)
+        if options["save_as"] is not None:
+            _install(output, report, options["save_as"])
+    except (KeyboardInterrupt, CancelledError):
+        typer.echo(f"Interrupted. Go on with: napari-superpixels train -o {output} --resume", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (SuperpixelsError, ValueError) as error:
+        raise failed(error) from None
+
+
+def _params(options: dict[str, Any]) -> FineTuneParams:
+    given = {name: options[name] for name in FineTuneParams.model_fields if options.get(name) is not None}
+    try:
+        return FineTuneParams(**given)
+    except ValidationError as error:
+        found = error.errors()[0]
+        name = str(found["loc"][0])
+        text = f"received {found['input']!r}; it {found['msg'].removeprefix('Input ').lower()}."
+        raise typer.BadParameter(text, param_hint=_flag(name)) from None
+
+
+def _tell(report: "FineTuneReport", echo: Callable[[str], None]) -> None:
+    """Print the figures of each image, before and after, and whether it got better."""
+    for note in report.notes:
+        echo(note)
+    width = max(len("mean"), *(len(image.name) for image in report.images))
+    echo(f"{'image':{width}}  1-ASA before   after  BR before   after")
+    rows = [(image.name, image.before, image.after) for image in report.images]
+    for name, before, after in (*rows, ("mean", report.before, report.after)):
+        values = [
+            f"{part[measure]:.4f}" if part else "-"
+            for measure in ("undersegmentation_error", "boundary_recall")
+            for part in (before, after)
+        ]
+        echo(f"{name:{width}}  {values[0]:>12}  {values[1]:>6}  {values[2]:>9}  {values[3]:>6}")
+    change = f"{100 * abs(report.change):.1f} %"
+    if report.is_better:
+        echo(f"Boundary errors fell by {change} on images that it had not learnt from.")
+    elif report.after:
+        echo(f"It did not get better: boundary errors rose by {change}. {report.start!r} stays the better model.")
+
+
+def _install(output: Path, report: "FineTuneReport", name: str) -> None:
+    from napari_superpixels.nets.library import install_model
+
+    if report.best is None:
+        raise typer.BadParameter("there is no model yet; resume the run.", param_hint="--save-as")
+    typer.echo(f"Installed as {name!r}: {install_model(output / report.best, name)}")
+
+
+def _flag(name: str) -> str:
+    named = {"folder": "--data", "start": "--from", "zero_is_unannotated": "--zero-is-unannotated"}
+    return named.get(name, f"--{name.replace('_', '-')}")

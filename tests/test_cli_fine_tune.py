@@ -1,0 +1,107 @@
+"""Fine-tuning, as a user types it."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from napari_superpixels.engine.fine_tune import fine_tune
+from napari_superpixels.engine.fine_tune_files import read_job
+from napari_superpixels.nets.catalogue import MODELS_VARIABLE, available_models, read_header
+from tests.engine.fine_tuning import TINY, discs, make_run
+
+from .command_line import run as run_command
+from .command_line import words
+
+run = partial(run_command, width=200)
+OPTIONS = ["--steps", 4, "--epoch-steps", 2, "--batch-size", 1, "--crop-size", 32, "--n-segments", 30]
+
+
+@pytest.fixture(autouse=True)
+def _single_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Return a folder of a user's: images beside masks."""
+    for number in range(3):
+        image, labels = discs(number)
+        (tmp_path / "pairs").mkdir(exist_ok=True)
+        iio.imwrite(tmp_path / "pairs" / f"disc {number}.png", image)
+        iio.imwrite(tmp_path / "pairs" / f"disc {number}_mask.png", labels.astype("uint8"))
+    return tmp_path / "pairs"
+
+
+def test_a_folder_of_pairs_makes_a_model(pairs: Path) -> None:
+    result = run(
+        "train", "--from", "natural", "--data", pairs, "--preset", "quick", "-o", "run", "--save-as", "mine", *OPTIONS
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["image", "1-ASA", "before", "after", "BR", "before", "after"]
+    assert lines[1].startswith("disc ")
+    assert lines[2].startswith("mean")
+    assert "Boundary errors fell by" in result.stdout or "It did not get better" in result.stdout
+    assert "mine" in available_models()
+    card = read_header(available_models()["mine"]).card
+    lineage = card.recipe["lineage"]
+    assert isinstance(lineage, dict)
+    assert lineage["parent"] == "natural"
+    assert len(lineage["data_sha256"]) == 3
+    assert "Berkeley" in card.training_data
+    assert card.title == "Fine-tuned from natural on 2 images"
+    job = read_job("run")
+    assert job.params.preset == "quick"
+    assert (job.params.steps, job.params.crop_size) == (4, 32)
+    assert json.loads(Path("run/report.json").read_text())["reason"] == "complete"
+
+
+def test_it_gives_the_weights_that_the_window_gets(tmp_path: Path) -> None:
+    """The window's process calls fine_tune on a folder that the window wrote."""
+    folder = make_run(tmp_path / "window")
+    fine_tune(folder)
+    result = run("train", "--from", "natural", "--data", folder / "data", "-o", "typed", *OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert read_job("typed").params == TINY
+    for name in ("best", "last"):
+        first, second = (load_file(path / f"{name}.safetensors") for path in (folder, Path("typed")))
+        assert all((value == second[key]).all() for key, value in first.items())
+
+
+def test_resume_of_a_complete_run_tells_its_figures(tmp_path: Path) -> None:
+    fine_tune(make_run(tmp_path / "run"))
+    result = run("train", "-o", "run", "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert "mean" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "quick"], "it belongs to --data, which is not given"),
+        (["--data", "pairs", "--minutes", 3], "it has no part in a fine-tuning"),
+        (["--data", "pairs", "--preset", "best"], "--preset"),
+        (["--data", "pairs", "--keep", 2], "--keep"),
+        (["--data", "nowhere"], "does not exist"),
+        (["--data", "."], "holds no images with labels"),
+        (["--data", "pairs", "--from", "nothing"], "No model is called 'nothing'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(options: list[object], message: str, pairs: Path) -> None:
+    empty = pairs.parent / "empty"
+    empty.mkdir()
+    options = [empty if option == "." else option for option in options]
+    result = run("train", "-o", "run", *options)
+    assert result.exit_code != 0
+    assert message in words(result.output + result.stderr)
