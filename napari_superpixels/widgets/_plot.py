@@ -44,15 +44,16 @@ class Plot(QWidget):
         grid.addItem(self.axes["bottom"], 1, 1)
         for axis in self.axes.values():
             axis.linkToView(self.box)
-        self._view = pg.GraphicsView(background=None)
-        self._view.setCentralItem(grid)
-        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.view = pg.GraphicsView(background=None)
+        """Draws them."""
+        self.view.setCentralItem(grid)
+        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.title)
-        layout.addWidget(self._view)
+        layout.addWidget(self.view)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the window's theme."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._plot import Plot
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Fastest that curves are drawn anew.
 INTERVAL_MS = 250
 _HEIGHT, _LAST_HEIGHT = 108, 130
-_AXIS_WIDTH = 46
+_AXIS_WIDTH, _AXIS_HEIGHT, _NAMED_AXIS_HEIGHT = 46, 22, 40
 # pyqtgraph draws the name of an axis a little below it.
 _NAME_MARGIN = 6
 _SMOOTHING = 0.06
@@ -52,6 +52,10 @@ class CurvePlot(Plot):
         self.axes["left"].setWidth(_AXIS_WIDTH)
         self.axes["left"].enableAutoSIPrefix(False)
         self.axes["bottom"].enableAutoSIPrefix(False)
+        self.axes["bottom"].setHeight(_NAMED_AXIS_HEIGHT if is_last else _AXIS_HEIGHT)
+        # Each change of an item would be an update of its own, for which napari's whole window, with its canvas, is put
+        # together anew.
+        self.view.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
         if is_last:
             self.axes["bottom"].setLabel("Steps")
         self.box.disableAutoRange()
@@ -71,6 +75,7 @@ class CurvePlot(Plot):
             self.curve.setSymbolBrush(colors["curve"])
             self.curve.setSymbolPen(None)
         self.start.setPen(pg.mkPen(colors["start"], width=1.5, style=Qt.PenStyle.DashLine))
+        self.view.viewport().update()
 
     def show_values(self, x: npt.NDArray[Any], y: npt.NDArray[Any], start: float | None, last_step: float) -> None:
         """Draw values y (n,) at steps x (n,), and the start model's value as a dashed line up to `last_step`."""
@@ -89,6 +94,7 @@ class CurvePlot(Plot):
         if len(seen):
             low, high = _range(seen, is_loss=self._is_loss)
             self.box.setRange(xRange=(0.0, last_step), yRange=(low, high), padding=0.03)
+        self.view.viewport().update()
 
 
 class FineTuneCurves(QWidget):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtTest import QTest
 
 from napari_superpixels.params import PRESET_VALUES
@@ -353,3 +353,25 @@ def test_durations(seconds: float, text: str, rough: str) -> None:
 def test_plotting_is_loaded_only_when_training_starts() -> None:
     code = "import sys, napari_superpixels.widgets.fine_tune_panel; assert 'pyqtgraph' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_change_of_the_curves_draws_the_window_once(curves, state, qtbot) -> None:
+    """Napari's window takes tens of milliseconds to be put together, with its canvas."""
+    make_curves(state)
+    curves.redraw()
+    qtbot.wait(100)
+    drawn = []
+
+    class Watcher(QObject):
+        def eventFilter(self, watched, event) -> bool:
+            if event.type() == QEvent.Type.UpdateRequest:
+                drawn.append(watched)
+            return False
+
+    watcher = Watcher()
+    curves.window().installEventFilter(watcher)
+    state.curve.append({"step": 261, "loss": 0.05})
+    curves.redraw()
+    qtbot.wait(100)
+    curves.window().removeEventFilter(watcher)
+    assert len(drawn) == 1
