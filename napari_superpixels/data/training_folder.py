@@ -219,7 +219,10 @@ class _WrittenItem:
     def _read(self, kind: str) -> npt.NDArray[Any]:
         path = self._path(kind)
         try:
-            return np.asarray(tifffile.imread(path))
+            array = np.asarray(tifffile.imread(path))
+            if array.size == 0:
+                raise ValueError("it holds no image")
+            return array
         except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
             raise ReadError(f"{path} cannot be read: {error}") from error
 
