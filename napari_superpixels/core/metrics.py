@@ -110,7 +110,8 @@ def evaluate(
         Distance in pixels within which boundaries match, in the maximum norm: a window of (2 tolerance + 1)^ndim.
     annotated : ndarray of the labels' shape, bool, optional
         Where the ground truths hold; everywhere by default. Elsewhere, measures against ground truth count nothing, and
-        N is the number of annotated pixels. A boundary counts where its pixel and all 4 (6) neighbours are annotated.
+        N is the number of annotated pixels. A ground-truth boundary counts where its pixel and all 4 (6)
+        neighbours are annotated, a superpixel's where that holds as far as the tolerance reaches.
 
     Returns
     -------
@@ -153,10 +154,15 @@ def evaluate(
     near_boundary = _dilate(boundary, tolerance)
     known = parts if annotated is None else partition(labels[annotated][np.newaxis])
     inside = None if annotated is None else annotated & ~boundary_pixels(annotated.view(np.uint8))
+    near_inside = None if inside is None else ~_dilate(~inside, tolerance)
 
     def compare(truth: npt.NDArray[np.integer[Any]]) -> _Comparison:
+        if annotated is not None:
+            truth = np.where(annotated, truth, truth[annotated][0])
         truth, highest = in_small_range(truth, "ground truth")
-        recall, precision = _match(boundary, near_boundary, boundary_pixels(truth), inside, tolerance)
+        truth_boundary = boundary_pixels(truth)
+        recall = _share(near_boundary, truth_boundary, inside)
+        precision = _share(_dilate(truth_boundary, tolerance), boundary, near_inside)
         segments = truth.ravel() if annotated is None else truth[annotated]
         lost, contested = kernels.overlaps(known.order, known.start, 0, known.n_superpixels, segments, highest + 1)
         return _Comparison(recall, precision, lost / segments.size, contested / segments.size)
@@ -243,20 +249,6 @@ def _check_annotated(labels: npt.NDArray[Any], annotated: Any) -> None:
         raise ValueError("annotated is False everywhere; there is nothing to compare with")
 
 
-def _match(
-    boundary: npt.NDArray[np.bool_],
-    near_boundary: npt.NDArray[np.bool_],
-    truth_boundary: npt.NDArray[np.bool_],
-    inside: npt.NDArray[np.bool_] | None,
-    tolerance: int,
-) -> tuple[float, float]:
-    """Return recall and precision of a boundary, of the pixels `inside` where it is given."""
-    if inside is not None:
-        truth_boundary = truth_boundary & inside
-        boundary = boundary & inside
-    return _share(near_boundary, truth_boundary), _share(_dilate(truth_boundary, tolerance), boundary)
-
-
 def _dilate(boundary: npt.NDArray[np.bool_], tolerance: int) -> npt.NDArray[np.bool_]:
     """Return where a boundary pixel lies within `tolerance` along every axis."""
     grown = boundary
@@ -277,8 +269,9 @@ def _shifted(mask: npt.NDArray[np.bool_], axis: int, step: int) -> npt.NDArray[n
     return moved
 
 
-def _share(hit: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> float:
-    """Return the share of `wanted` pixels that are `hit`; 1 when none is wanted."""
+def _share(hit: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_] | None) -> float:
+    """Return the share of `wanted` pixels, of those `known`, that are `hit`; 1 when there is none."""
+    wanted = wanted if known is None else wanted & known
     n_wanted = np.count_nonzero(wanted)
     return 1.0 if n_wanted == 0 else float(np.count_nonzero(hit & wanted) / n_wanted)
 

@@ -73,7 +73,7 @@ class AnnotatedImage:
                     f"{self.name}: what is annotated is told by {received}; expected bool of shape {tuple(shape)}."
                 )
             if not self.annotated.any():
-                raise ReadError(f"{self.name}: nothing is annotated.")
+                raise ReadError(f"{self.name}: nothing is annotated; annotate a part of it, or leave the image out.")
 
 
 class SourceItem(Protocol):
@@ -309,8 +309,9 @@ class _ArrayItem:
         if not self.ground_truths:
             raise ReadError(f"{self.name} has no ground truth; give one label image for each annotator, at least one.")
         truths = tuple(label_map(truth, f"the ground truth of {self.name}") for truth in self.ground_truths)
-        n_objects = tuple(count_objects(truth) for truth in truths)
-        return AnnotatedImage(self.name, self.pixels, truths, n_objects, self.channel_axis, annotated=self.annotated)
+        read = AnnotatedImage(self.name, self.pixels, truths, (), self.channel_axis, annotated=self.annotated)
+        known = truths if self.annotated is None else [truth[self.annotated] for truth in truths]
+        return replace(read, n_objects=tuple(count_objects(truth) for truth in known))
 
     def fingerprint(self) -> list[JsonValue]:
         digest = hashlib.blake2b(json.dumps(self.channel_axis).encode(), digest_size=16)

@@ -1,18 +1,19 @@
 """What happens after every epoch of a training run: validation, saving, figures, and the decision to stop."""
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 
 from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.engine.run_figures import draw_curves, draw_pictures
 from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
 from napari_superpixels.engine.validation import MEASURES, measure_network, picture_network
-from napari_superpixels.errors import CancelledError
+from napari_superpixels.errors import CancelledError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, save_model
 from napari_superpixels.nets.folding import fold
@@ -54,8 +55,11 @@ class EpochKeeper(pl.Callback):
         Where the run stands at the start.
     on_epoch : callable, optional
         Called after every epoch, on the first device.
-    should_stop : callable, optional
-        Asked after every step and between images; True ends the run so that it can go on later.
+
+    Notes
+    -----
+    A run that is stopped saves its state and is not validated; where an epoch was complete, a resume validates it
+    first.
     """
 
     def __init__(
@@ -65,54 +69,54 @@ class EpochKeeper(pl.Callback):
         items: Sequence[SourceItem],
         progress: Progress,
         on_epoch: Callable[[EpochEvent], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self._folder = folder
         self._config = config
         self._items = items
         self._on_epoch = on_epoch or (lambda event: None)
-        self._should_stop = should_stop or (lambda: False)
         self._best, self._stale = progress.best_score, progress.stale_epochs
-        self._kept_step = progress.step
-        self._rows = folder.read_rows(progress.step)
-        self._events: list[TrainEvent] = []
+        self._kept_step = progress.step if progress.kept_step is None else progress.kept_step
+        self._rows = folder.read_rows(self._kept_step)
+        self._losses = Counter(progress.losses)
         self.interrupted = False
         self.out_of_patience = False
-        self.stopped = False
 
     def on_step(self, event: TrainEvent) -> None:
         """Remember the losses of a step for the epoch's mean."""
-        self._events.append(event)
+        self._losses.update({"loss": event.loss, **event.losses})
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Remember that the user stopped the run, which Lightning hides."""
         self.interrupted = isinstance(exception, KeyboardInterrupt)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """End the run after this step, if that is wanted."""
-        if self._should_stop():
-            self.stopped = trainer.should_stop = True
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Make up for the validation of a run that was stopped when an epoch was complete."""
+        assert isinstance(pl_module, TrainModule)
+        train = self._config.train
+        if pl_module.step % train.epoch_steps == 0 or pl_module.step >= train.steps:
+            self.on_train_epoch_end(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validate, save and draw, unless no step was done since the last time; stopped, save the state alone."""
         assert isinstance(pl_module, TrainModule)
         if pl_module.step == self._kept_step:
             return
-        train = self._config.train
-        if self.stopped and pl_module.step % train.epoch_steps and pl_module.step < train.steps:
-            save_state(self._folder.state, pl_module.state(self._best, self._stale))
-            return
-        try:
-            self._end_epoch(trainer, pl_module)
-        except CancelledError:
-            # The state is that of the epoch before: a resume does this one again, and measures it.
-            self.stopped = trainer.should_stop = True
+        if not all(bool(torch.isfinite(value).all()) for value in pl_module.average.values()):
+            raise TrainingError(
+                f"The network's weights are no longer finite after {pl_module.step} steps; lower the learning rate "
+                f"({self._config.train.learning_rate:g}) and start again. What was saved after the last epoch is kept."
+            )
+        if not pl_module.is_stopped:
+            with contextlib.suppress(CancelledError):  # then the module is stopped
+                self._end_epoch(trainer, pl_module)
+        if pl_module.is_stopped and trainer.is_global_zero:
+            self._save_state(pl_module)
 
     def _end_epoch(self, trainer: pl.Trainer, module: TrainModule) -> None:
         model = self.model(module)
         measures = self._measure(trainer, module, model)
+        losses = self._mean_losses(module.step - self._kept_step)
         self._kept_step = module.step
-        losses = self._mean_losses()
         loss: float = trainer.strategy.broadcast(losses.get("loss", 0.0))
         score = measures.get("undersegmentation_error", loss)
         is_best = self._best is None or score < self._best
@@ -135,8 +139,10 @@ class EpochKeeper(pl.Callback):
         if not self._items:
             return {}
         items = self._items[trainer.global_rank :: trainer.world_size]
+        # Devices that share the images must all measure theirs: each waits for the others.
+        should_stop = None if trainer.world_size > 1 else module.asks_to_stop
         values = measure_network(
-            model, items, self._config.validation, device=module.device.type, should_stop=self._should_stop
+            model, items, self._config.validation, device=module.device.type, should_stop=should_stop
         )
         sums = torch.tensor([sum(values[name]) for name in MEASURES], dtype=torch.float64)
         if trainer.world_size > 1:
@@ -144,12 +150,12 @@ class EpochKeeper(pl.Callback):
             sums = torch.as_tensor(trainer.strategy.reduce(device, reduce_op="sum")).double().cpu()
         return dict(zip(MEASURES, (sums / len(self._items)).tolist(), strict=True))
 
-    def _mean_losses(self) -> dict[str, float]:
-        events, self._events = self._events, []
-        if not events:
-            return {}
-        means = {name: float(np.mean([event.losses[name] for event in events])) for name in events[0].losses}
-        return {"loss": float(np.mean([event.loss for event in events])), **means}
+    def _mean_losses(self, n_steps: int) -> dict[str, float]:
+        losses, self._losses = self._losses, Counter()
+        return {name: value / n_steps for name, value in losses.items()}
+
+    def _save_state(self, module: TrainModule) -> None:
+        save_state(self._folder.state, module.state(self._best, self._stale, self._kept_step, dict(self._losses)))
 
     def _write(self, module: TrainModule, model: Model, measures: dict[str, float], *, is_best: bool) -> None:
         folder = self._folder
@@ -171,7 +177,7 @@ class EpochKeeper(pl.Callback):
             draw_pictures(
                 folder.sample(epoch), [picture_network(model, read, validation, device=device) for read in reads]
             )
-        save_state(folder.state, module.state(self._best, self._stale))
+        self._save_state(module)
         self._on_epoch(EpochEvent(epoch, row, is_best))
 
     def _card(self, step: int, measures: dict[str, float]) -> ModelCard:

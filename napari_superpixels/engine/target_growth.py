@@ -13,6 +13,7 @@ from napari_superpixels.core.image import unit_image
 from napari_superpixels.core.slowness import label_slowness
 from napari_superpixels.core.superpixels import grow_superpixels
 from napari_superpixels.data.target_files import Targets
+from napari_superpixels.nets.samples import known_boundaries
 
 
 class SuperpixelNumber(BaseModel):
@@ -68,7 +69,8 @@ def grow_targets(
     rgb : bool, optional
         Whether the last axis holds RGB(A); guessed from the shape by default.
     annotated : ndarray of shape (M, N), bool, optional
-        Where the ground truths hold; the rest is one more segment of each. Everywhere by default.
+        Where the ground truths hold, at least somewhere; everywhere by default. The rest is one more segment of each,
+        and there is no boundary where it is not known whether there is one.
     n_threads : int, optional
         Threads; the result does not depend on their number.
     cancel : ndarray of shape (1,), uint8, optional
@@ -102,7 +104,11 @@ def grow_targets(
     if len(shape) != 2:
         raise ValueError(f"targets are made of single planes, received an image of {shape}")
     if annotated is not None:
-        ground_truths = [np.where(annotated, truth, int(truth.min()) - 1) for truth in ground_truths]
+        lowest = [int(truth[annotated].min()) for truth in ground_truths]
+        ground_truths = [
+            np.where(annotated, truth.astype(np.int64), low - 1)
+            for truth, low in zip(ground_truths, lowest, strict=True)
+        ]
     image = np.round(unit.pixels * 255).astype(np.uint8)  # (M, N, 3)
     features = pixel_features(unit.pixels, None, 0.0, unit.kind)  # (M, N, C)
     labels, colors, regions = [], [], []
@@ -114,6 +120,8 @@ def grow_targets(
         regions[-1][labels[-1]] = truth
         votes += find_boundaries(truth, mode="thick")
     boundary = np.round(votes * (255.0 / len(ground_truths))).astype(np.uint8)
+    if annotated is not None:
+        boundary[~known_boundaries(annotated)] = 0
     return image, Targets(tuple(labels), tuple(colors), tuple(regions), boundary)
 
 

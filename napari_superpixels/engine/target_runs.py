@@ -180,7 +180,8 @@ def _make_one(
 
 def _record(image: AnnotatedImage, targets: Targets, config: TargetConfig, identity: dict[str, Any]) -> dict[str, Any]:
     shape = targets.boundary.shape
-    sizes = [np.unique(truth[truth != 0], return_counts=True)[1].tolist() for truth in image.ground_truths]
+    known = True if image.annotated is None else image.annotated
+    sizes = [np.unique(truth[(truth != 0) & known], return_counts=True)[1].tolist() for truth in image.ground_truths]
     return {
         "schema": _SCHEMA,
         "version": __version__,

@@ -7,7 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_superpixels.core.image import unit_image
 from napari_superpixels.data.sources import DataSource, SourceItem
@@ -16,8 +15,6 @@ from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
 from napari_superpixels.engine.target_runs import run_targets, target_path
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.nets.samples import TrainSample
-
-_NEIGHBOURS = np.ones((3, 3), bool)
 
 __all__ = ["StoredSamples", "TargetConfig", "load_samples", "make_sample"]
 
@@ -137,9 +134,8 @@ class StoredSamples(Sequence[TrainSample]):
 
 
 def _sample(image: NDArray[np.uint8], targets: Targets, annotated: NDArray[np.bool_] | None) -> TrainSample:
-    # Next to what is not annotated, whether there is a border is not known.
-    trusted = None if annotated is None else ndimage.binary_erosion(annotated, _NEIGHBOURS, border_value=1)
-    return TrainSample(image, targets.labels, targets.colors, targets.boundary, trusted)
+    partly = annotated is not None and not annotated.all()
+    return TrainSample(image, targets.labels, targets.colors, targets.boundary, annotated if partly else None)
 
 
 def _make_from(item: SourceItem, config: TargetConfig) -> TrainSample:

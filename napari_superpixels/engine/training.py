@@ -133,7 +133,7 @@ def train_network(
         Model to train further, instead of a new network; itself left as it is. When resuming it is needed only where
         the run ended before its first epoch did.
     resume : bool
-        Whether to go on with the run in the folder, after its last complete epoch.
+        Whether to go on with the run in the folder: where it was stopped, else after its last complete epoch.
     compute : Compute, optional
         Devices.
     cache : str or pathlib.Path, optional
@@ -147,9 +147,8 @@ def train_network(
     reminders : sequence of TrainSample
         Samples that take the place of the images' with the probability `config.train.reminder_share`.
     should_stop : callable, optional
-        Asked before each target, after every step, and often while validating. True ends the run so that it can be
-        resumed: after a step, exactly there; in a validation, before the epoch that it was to measure. May block, which
-        pauses the run.
+        Asked after each target, after every step, and often while validating. True ends the run so that a resume goes
+        on exactly there; a validation that was cut short is then made first. May block, which pauses the run.
 
     Returns
     -------
@@ -159,7 +158,8 @@ def train_network(
     Raises
     ------
     TrainingError
-        If the folder holds a run already, the split does not fit the data set, or the loss stops being finite.
+        If the folder holds a run already, the split does not fit the data set, the loss stops being finite, or memory
+        is full. What was saved after the last epoch is kept, and a resume goes on from there.
     ReadError
         If an image, its ground truth or its targets cannot be read.
     WriteError
@@ -195,7 +195,7 @@ def train_network(
     )
     items = [] if measured is None else choose_items(measured, config.validation)
     progress = Progress() if state is None else state.progress
-    keeper = EpochKeeper(run, config, items, progress, on_epoch, should_stop)
+    keeper = EpochKeeper(run, config, items, progress, on_epoch)
 
     def report(event: TrainEvent) -> None:
         keeper.on_step(event)
@@ -204,11 +204,11 @@ def train_network(
         if on_model is not None:
             on_model(event.step, lambda: keeper.model(module))
 
-    module = TrainModule(network, config.train, state, report)
-    if module.step < config.train.steps:
+    module = TrainModule(network, config.train, state, report, should_stop)
+    if module.step < config.train.steps or progress.kept_step not in (None, module.step):
         _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute)
     reason: Literal["complete", "patience", "stopped"] = "complete"
-    if keeper.stopped:
+    if module.is_stopped:
         reason = "stopped"
     elif keeper.out_of_patience:
         reason = "patience"
@@ -287,7 +287,7 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
             num_nodes=compute.num_nodes,
             strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
             precision="bf16-mixed" if precision == "bfloat16" else "32-true",
-            max_epochs=-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps,
+            max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
             gradient_clip_val=config.gradient_clip,
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
@@ -299,8 +299,8 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
         )
         try:
             trainer.fit(module, datamodule=data)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
             raise TrainingError(
                 f"The memory of the {device.upper()} is full with {config.batch_size} crops of {config.crop_size} x "

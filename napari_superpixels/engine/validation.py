@@ -98,10 +98,10 @@ def measure_network(
     """
     values: dict[str, list[float]] = {name: [] for name in MEASURES}
     for item in items:
-        read = item.read()
-        picture = picture_network(model, read, config, device=device, should_stop=should_stop)
         if should_stop is not None and should_stop():
             raise CancelledError("The measurement of the network was stopped.")
+        read = item.read()
+        picture = picture_network(model, read, config, device=device, should_stop=should_stop)
         metrics = evaluate(
             picture.labels, read.ground_truths, picture.image, config.tolerance, annotated=read.annotated
         )
@@ -122,7 +122,7 @@ def picture_network(
     return picture_pixels(
         model,
         read.pixels,
-        _n_wanted(read.ground_truths[0], config),
+        _n_wanted(read, config),
         config,
         channel_axis=read.channel_axis,
         rgb=read.rgb,
@@ -166,11 +166,13 @@ def _segment(
     return grow_superpixels(slowness, n_segments).labels
 
 
-def _n_wanted(truth: NDArray[np.integer[Any]], config: ValidationConfig) -> int:
+def _n_wanted(read: AnnotatedImage, config: ValidationConfig) -> int:
     """Return the number of superpixels asked for in an image with this ground truth."""
+    truth = read.ground_truths[0]
     per_object = config.superpixels_per_object
     if per_object is None:
         return config.n_wanted(truth.size)
-    areas = np.unique(truth[truth > 0], return_counts=True)[1]
+    known = truth if read.annotated is None else truth[read.annotated]
+    areas = np.unique(known[known > 0], return_counts=True)[1]
     size = float(areas.mean()) if areas.size else truth.size
     return min(max(1, round(per_object * truth.size / size)), truth.size)

@@ -1,18 +1,23 @@
 """Random crops of training samples, turned, scaled, recoloured and with noise."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 
-from napari_superpixels.nets.samples import TrainSample
+from napari_superpixels.nets.samples import TrainSample, known_boundaries
 
 #: Weights of red, green and blue in luminance (Rec. 601).
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-#: Image, target, boundary and weight of a crop, each of shape (S, S, channels), float32 in [0, 1].
+#: Image, target, boundary and weight of a crop, each of shape (S, S, channels), float32 in [0, 1]. The weight is 0
+#: or 1; its first channel is that of the target, its second that of the boundary.
 Crop = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+#: Share of what makes up a resized pixel that must be known for it to count.
+_KNOWN = 0.999
 
 
 class Augmentation(BaseModel):
@@ -51,13 +56,12 @@ NO_AUGMENTATION = Augmentation(
 
 
 def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmentation: Augmentation) -> Crop:
-    """Cut a crop out of a sample at random, for one annotator drawn at random.
+    """Cut a crop out of a sample at random, for one annotator drawn at random; it shows something that is annotated.
 
     Parameters
     ----------
     sample : TrainSample
-        Image with targets; where it is smaller than the crop, it is continued by reflection. Where it is trusted in
-        part, every crop shows some of that.
+        Image with targets; where it is smaller than the crop, it is continued by reflection.
     rng : numpy.random.Generator
         Source of all chance.
     size : int
@@ -68,43 +72,66 @@ def random_crop(sample: TrainSample, rng: np.random.Generator, size: int, augmen
     Returns
     -------
     Crop
-        Image, target, boundary, and a weight that is 1 where the two before it can be trusted, else 0.
+        Image, target, boundary and weight.
     """
     annotator = int(rng.integers(len(sample.labels)))
-    scale = float(np.exp(rng.uniform(np.log(augmentation.smallest_scale), np.log(augmentation.largest_scale))))
-    source = max(round(size / scale), 1)  # pixels of the image that the crop shows
-    height, width = sample.image.shape[:2]
-    top = int(rng.integers(max(height - source, 0) + 1))
-    left = int(rng.integers(max(width - source, 0) + 1))
-    if sample.trusted is not None:
-        top, left = _around_trusted(sample.trusted, rng, source)
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-
-    def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        part = array[top : top + source, left : left + source]
-        missing = [(0, source - part.shape[0]), (0, source - part.shape[1])] + [(0, 0)] * (array.ndim - 2)
-        part = np.rot90(np.pad(part, missing, mode="symmetric"), turns)
-        return part[:, ::-1] if flip else part
-
-    image = _resize(cut(sample.image).astype(np.float32) / 255.0, size)
-    nearest = ((np.arange(size) + 0.5) * (source / size)).astype(np.intp)
-    labels = cut(sample.labels[annotator])[np.ix_(nearest, nearest)]
-    target = sample.colors[annotator].astype(np.float32, copy=False)[labels]
-    boundary = _resize(cut(sample.boundary).astype(np.float32)[..., None] / 255.0, size)
-    weight = np.ones((size, size, 1), np.float32)
-    if sample.trusted is not None:
-        weight = cut(sample.trusted)[np.ix_(nearest, nearest)].astype(np.float32)[..., None]
+    cut = _random_cut(sample, rng, size, augmentation)
+    weight = _weight(sample.annotated, cut)
+    if not weight[..., 0].any():  # what is annotated is so thin that it fell between the pixels of a reduced crop
+        cut = _random_cut(sample, rng, size, augmentation.model_copy(update={"smallest_scale": 1.0}))
+        weight = _weight(sample.annotated, cut)
+    image = _resize(cut.part(sample.image).astype(np.float32) / 255.0, size)
+    target = sample.colors[annotator].astype(np.float32, copy=False)[cut.nearest(sample.labels[annotator])]
+    boundary = _resize(cut.part(sample.boundary).astype(np.float32)[..., None] / 255.0, size)
     image, target = _recolour(image, target, rng, augmentation)
     return image, target, boundary, weight
 
 
-def _around_trusted(trusted: NDArray[np.bool_], rng: np.random.Generator, source: int) -> tuple[int, int]:
-    """Return the first row and column of a crop of `source` pixels that shows a pixel drawn among those trusted."""
-    places = np.flatnonzero(trusted)
-    pixel = divmod(int(places[rng.integers(places.size)]), trusted.shape[1])
-    spans = [(max(at - source + 1, 0), max(min(at, n - source), 0)) for at, n in zip(pixel, trusted.shape, strict=True)]
-    top, left = (int(rng.integers(min(low, high), high + 1)) for low, high in spans)
-    return top, left
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Which part of an image a crop shows, and how it is turned."""
+
+    size: int
+    """Side of the crop in pixels."""
+    source: int
+    """Side in pixels of the part of the image."""
+    top: int
+    left: int
+    turns: int
+    flip: bool
+
+    def part(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the part of an array, turned, in the array's resolution."""
+        part = array[self.top : self.top + self.source, self.left : self.left + self.source]
+        missing = [(0, self.source - part.shape[0]), (0, self.source - part.shape[1])] + [(0, 0)] * (array.ndim - 2)
+        part = np.rot90(np.pad(part, missing, mode="symmetric"), self.turns)
+        return part[:, ::-1] if self.flip else part
+
+    def nearest(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the part of an array in the crop's resolution, by the nearest pixel."""
+        nearest = ((np.arange(self.size) + 0.5) * (self.source / self.size)).astype(np.intp)
+        return self.part(array)[np.ix_(nearest, nearest)]
+
+
+def _random_cut(sample: TrainSample, rng: np.random.Generator, size: int, augmentation: Augmentation) -> _Cut:
+    scale = float(np.exp(rng.uniform(np.log(augmentation.smallest_scale), np.log(augmentation.largest_scale))))
+    source = max(round(size / scale), 1)  # pixels of the image that the crop shows
+    firsts, lasts = [0, 0], [max(length - source, 0) for length in sample.image.shape[:2]]
+    if sample.annotated is not None:  # a pixel drawn at random must be in it
+        places = np.flatnonzero(sample.annotated)
+        place = np.unravel_index(int(places[rng.integers(places.size)]), sample.annotated.shape)
+        firsts = [max(int(at) - source + 1, 0) for at in place]
+        lasts = [min(int(at), last) for at, last in zip(place, lasts, strict=True)]
+    top, left = (int(rng.integers(first, last + 1)) for first, last in zip(firsts, lasts, strict=True))
+    return _Cut(size, source, top, left, turns=int(rng.integers(4)), flip=bool(rng.integers(2)))
+
+
+def _weight(annotated: NDArray[np.bool_] | None, cut: _Cut) -> NDArray[np.float32]:
+    """Return where target and boundary of a crop count, (S, S, 2)."""
+    if annotated is None:
+        return np.ones((cut.size, cut.size, 2), np.float32)
+    known = _resize(cut.part(known_boundaries(annotated)).astype(np.float32)[..., None], cut.size)
+    return np.concatenate([cut.nearest(annotated)[..., None], known > _KNOWN], axis=2).astype(np.float32)
 
 
 def _resize(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:

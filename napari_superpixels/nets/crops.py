@@ -65,7 +65,7 @@ class CropBatches(Dataset[Batch]):
         return self._n_steps
 
     def __getitem__(self, index: int) -> Batch:
-        """Return a batch, of shapes (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 1, S, S)."""
+        """Return a batch."""
         config = self._config
         first = (self._first_step + index) * config.batch_size
         numbers = range(first + self._rank, first + config.batch_size, self._world_size)
@@ -141,7 +141,8 @@ class CropDataModule(pl.LightningDataModule):
             self._samples,
             config,
             step,
-            min(config.epoch_steps - step % config.epoch_steps, config.steps - step),
+            # Lightning does not begin without a batch, but the last validation of a stopped run may be due.
+            max(min(config.epoch_steps - step % config.epoch_steps, config.steps - step), 1),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             reminders=self._reminders,

@@ -11,18 +11,24 @@ from torch import Tensor
 from torch.nn import functional
 
 TVForm = Literal["anisotropic", "isotropic", "squared"]
+#: What a sum of weights is divided by at least.
+_LEAST = 1e-8
 
 
 def mse(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean squared error of two tensors of the same shape, a scalar."""
     _check_shapes(prediction, target)
-    return _mean((prediction - target).square(), weight)
+    if weight is None:
+        return functional.mse_loss(prediction, target)
+    return _mean(functional.mse_loss(prediction, target, reduction="none"), weight)
 
 
 def l1(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean absolute error of two tensors of the same shape, a scalar."""
     _check_shapes(prediction, target)
-    return _mean((prediction - target).abs(), weight)
+    if weight is None:
+        return functional.l1_loss(prediction, target)
+    return _mean(functional.l1_loss(prediction, target, reduction="none"), weight)
 
 
 def total_variation(
@@ -97,11 +103,15 @@ def boundary_bce(
         positive = ((1.0 - share) / share.clamp(min=1e-6)).clamp(1.0, 100.0).to(logits.dtype)
     else:
         positive = torch.as_tensor(positive_weight, dtype=logits.dtype, device=logits.device)
+    if weight is None:
+        return functional.binary_cross_entropy_with_logits(logits, target, pos_weight=positive)
     loss = functional.binary_cross_entropy_with_logits(logits, target, pos_weight=positive, reduction="none")
     return _mean(loss, weight)
 
 
-def soft_association(features: Tensor, cell: int, *, position_weight: float, iterations: int = 3) -> Tensor:
+def soft_association(
+    features: Tensor, cell: int, *, position_weight: float, iterations: int = 3, weight: Tensor | None = None
+) -> Tensor:
     """Return how much each pixel belongs to each of its 9 nearest superpixels.
 
     Superpixels start as the squares of a grid; a pixel's candidates are its own square and the 8 around it. Means of
@@ -117,6 +127,9 @@ def soft_association(features: Tensor, cell: int, *, position_weight: float, ite
         Distance in features that a distance of one `cell` in the image is worth.
     iterations : int
         How often associations are computed.
+    weight : Tensor, optional
+        Shape (N, 1, H, W), in [0, 1]: how much each pixel counts in the means. Squares in which none does are no
+        candidates, unless a pixel has no other.
 
     Returns
     -------
@@ -131,14 +144,20 @@ def soft_association(features: Tensor, cell: int, *, position_weight: float, ite
     if features.shape[2] % cell or features.shape[3] % cell:
         raise ValueError(f"height and width must be multiples of {cell}, received {tuple(features.shape[2:])}")
     full = torch.cat([features, position_weight * _positions(features, cell)], 1)  # (N, C + 2, H, W)
-    centres = functional.avg_pool2d(full, cell)  # (N, C + 2, H / cell, W / cell)
-    is_inside = _around(torch.ones_like(centres[:, :1]), cell) > 0  # (N, 9, 1, H, W)
+    if weight is None:
+        centres = functional.avg_pool2d(full, cell)  # (N, C + 2, H / cell, W / cell)
+        counts = torch.ones_like(centres[:, :1])
+    else:
+        counts = functional.avg_pool2d(weight, cell)
+        centres = functional.avg_pool2d(weight * full, cell) / counts.clamp(min=_LEAST)
+    is_candidate = _around(counts, cell)[:, :, 0] > 0  # (N, 9, H, W)
+    is_candidate = is_candidate | ~is_candidate.any(1, keepdim=True)
     association = full
     for iteration in range(iterations):
         if iteration:
-            centres = _gathered(full, association, cell)
+            centres = _gathered(full, association if weight is None else weight * association, cell)
         distance = (full[:, None] - _around(centres, cell)).square().sum(2)  # (N, 9, H, W)
-        association = torch.softmax((-distance).masked_fill(~is_inside[:, :, 0], -torch.inf), 1)
+        association = torch.softmax((-distance).masked_fill(~is_candidate, -torch.inf), 1)
     return association
 
 
@@ -163,7 +182,7 @@ def association_loss(
     target : Tensor
         Same shape: images with one colour for each superpixel that the ground truth allows.
     weight : Tensor, optional
-        Shape (N, 1, H, W), in [0, 1]: how much each pixel's target counts.
+        Shape (N, 1, H, W), in [0, 1]: how much each pixel counts, in the superpixels' means too.
     cell : int
         Side in pixels of the squares that superpixels start from.
     color_scale : float
@@ -179,11 +198,9 @@ def association_loss(
     _check_shapes(prediction, target)
     height, width = (cell * (side // cell) for side in prediction.shape[2:])
     prediction, target = prediction[:, :, :height, :width], target[:, :, :height, :width]
-    association = soft_association(color_scale * prediction, cell, position_weight=position_weight)
-    counted = association
-    if weight is not None:
-        weight = weight[:, :, :height, :width]
-        counted = association * weight
+    weight = None if weight is None else weight[:, :, :height, :width]
+    association = soft_association(color_scale * prediction, cell, position_weight=position_weight, weight=weight)
+    counted = association if weight is None else weight * association
     means = _around(_gathered(target, counted, cell), cell)  # (N, 9, C, H, W)
     return mse((association[:, :, None] * means).sum(1), target, weight)
 
@@ -192,7 +209,7 @@ def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
     """Return the mean of values (N, C, H, W) with weights (N, 1, H, W)."""
     if weight is None:
         return values.mean()
-    return (values * weight).sum() / (weight.expand_as(values).sum().clamp(min=1e-6))
+    return (values * weight).sum() / weight.expand_as(values).sum().clamp(min=_LEAST)
 
 
 def _check_shapes(prediction: Tensor, target: Tensor) -> None:
@@ -224,4 +241,4 @@ def _gathered(values: Tensor, association: Tensor, cell: int) -> Tensor:
     total = functional.fold(
         sums.reshape(batch, (channels + 1) * 9, -1), (height // cell, width // cell), 3, padding=1
     )  # (N, C + 1, h, w)
-    return total[:, :channels] / total[:, channels:].clamp(min=1e-8)
+    return total[:, :channels] / total[:, channels:].clamp(min=_LEAST)

@@ -12,8 +12,8 @@ from napari_superpixels.nets.augment import Augmentation
 from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, l1, mse, total_variation
 from napari_superpixels.nets.registry import Network
 
-#: Input, target, boundary and weight of a batch, of shape (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 1, S, S), in
-#: [0, 1]. The losses are means of pixels with that weight.
+#: Input, target, boundary and weight of a batch, of shape (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 2, S, S), in
+#: [0, 1]. The weight's first channel says how much each pixel's target counts, its second how much its boundary does.
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
@@ -127,11 +127,13 @@ def training_losses(
     out : Tensor
         What the network, or a wrapper of it, made of the batch.
     batch : tuple of Tensor
-        Input, target, boundary and weight.
+        Input, target, boundary and weight. Each loss is a mean over what counts.
     config : TrainConfig
         The weights.
     """
-    _, target, boundary, weight = batch
+    _, target, boundary, counts = batch
+    # Plain means are faster, and to the bit what they were before there were weights.
+    weight, boundary_weight = (None, None) if bool((counts == 1).all()) else (counts[:, :1], counts[:, 1:])
     channels = network.config.out_channels
     flattened = out[:, :channels]
     losses = {"mse": mse(flattened, target, weight)}
@@ -145,7 +147,7 @@ def training_losses(
     if network.config.boundary_head:
         positive = config.boundary_positive_weight
         positive_weight = None if positive == "balanced" else positive
-        losses["boundary"] = boundary_bce(out[:, channels:], boundary, weight, positive_weight=positive_weight)
+        losses["boundary"] = boundary_bce(out[:, channels:], boundary, boundary_weight, positive_weight=positive_weight)
         weights["boundary"] = config.boundary_weight
     if config.association_weight:
         losses["association"] = association_loss(flattened, target, weight, cell=config.association_cell)

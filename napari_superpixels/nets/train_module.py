@@ -32,6 +32,9 @@ class TrainModule(pl.LightningModule):
         State of a run to go on with, of the same network and recipe.
     on_step : callable, optional
         Called after every step, on the first device.
+    should_stop : callable, optional
+        Asked after that, on the first device; true ends the training there. It may block, which is not counted as time
+        of training.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class TrainModule(pl.LightningModule):
         config: TrainConfig,
         state: TrainState | None = None,
         on_step: Callable[[TrainEvent], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__()
         self.network = network.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -53,6 +57,8 @@ class TrainModule(pl.LightningModule):
         for layer in self._frozen:
             layer.requires_grad_(False)
         self._on_step = on_step or (lambda event: None)
+        self._should_stop = should_stop or (lambda: False)
+        self.is_stopped = False
         self._moments: dict[str, dict[str, Tensor]] = {}
         self.step = 0
         self._seconds = 0.0
@@ -86,9 +92,9 @@ class TrainModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, with the moments that a resumed run had."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
+        before = max(self.step - 1, 0)
+        rate = self.config.learning_rate_at(before, before / self.config.steps)  # the last step's, until the next
+        optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=self.config.weight_decay)
         for name, parameter in self.network.named_parameters():
             if name in self._moments:
                 # The count of steps stays on the CPU, where torch keeps it.
@@ -126,7 +132,7 @@ class TrainModule(pl.LightningModule):
         if not torch.isfinite(total):
             raise TrainingError(
                 f"The training loss is no longer finite after {self.step} steps; lower the learning rate "
-                f"({self.config.learning_rate:g}) and start again."
+                f"({self.config.learning_rate:g}) and start again. What was saved after the last epoch is kept."
             )
         self._losses["total"] = total
         return total
@@ -148,17 +154,43 @@ class TrainModule(pl.LightningModule):
             total = losses.pop("total")
             rate = self.trainer.optimizers[0].param_groups[0]["lr"]
             self._on_step(TrainEvent(self.step, progress, total, losses, rate, self.seconds))
+        self.asks_to_stop()
 
     def norms(self) -> dict[str, float]:
         """Return the averaged a and b of every normalisation, by the layer's name and "a" or "b"."""
         names = [name for name, layer in self.network.named_modules() if isinstance(layer, AdaptiveNorm)]
         return {f"{name}.{part}": self.average[f"{name}.{part}"].item() for name in names for part in "ab"}
 
-    def state(self, best_score: float | None, stale_epochs: int) -> TrainState:
-        """Return what the run needs to go on from here."""
+    def asks_to_stop(self) -> bool:
+        """Return whether the run is to end, and remember it. All devices must ask together."""
+        asked = time.perf_counter()
+        stops = self.trainer.is_global_zero and self._should_stop()
+        if self.trainer.world_size > 1:
+            stops = bool(self.trainer.strategy.broadcast(stops))
+        if self._started:
+            self._started += time.perf_counter() - asked
+        if stops:
+            self.is_stopped = self.trainer.should_stop = True
+        return stops
+
+    def state(
+        self,
+        best_score: float | None,
+        stale_epochs: int,
+        kept_step: int | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> TrainState:
+        """Return what the run needs to go on from here; the parameters are fields of :class:`Progress`."""
         optimizer = self.trainer.optimizers[0]
         moments = {name: dict(optimizer.state[parameter]) for name, parameter in self.network.named_parameters()}
-        progress = Progress(step=self.step, seconds=self.seconds, best_score=best_score, stale_epochs=stale_epochs)
+        progress = Progress(
+            step=self.step,
+            seconds=self.seconds,
+            best_score=best_score,
+            stale_epochs=stale_epochs,
+            kept_step=kept_step,
+            losses=losses or {},
+        )
         return TrainState(progress, self.network.state_dict(), self.average, moments)
 
 

@@ -32,6 +32,10 @@ class Progress(BaseModel):
     """Lowest validation score so far."""
     stale_epochs: int = 0
     """Epochs since then."""
+    kept_step: int | None = None
+    """Step of the last validation; None where it is that of the state."""
+    losses: dict[str, float] = {}
+    """Sum of each loss over the steps since then, by its name in the table of measures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

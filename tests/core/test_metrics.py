@@ -316,3 +316,36 @@ def test_annotated_must_fit(annotated: object) -> None:
     labels = np.array([[1, 2], [1, 2]])
     with pytest.raises(ValueError, match="annotated"):
         evaluate(labels, labels, annotated=annotated)  # type: ignore[arg-type]
+
+
+def test_boundaries_count_where_their_surroundings_are_annotated() -> None:
+    """Rows 0 to 5 of 8 are annotated: a border is known in rows 0 to 4, and in rows 0 to 2 as far as 2 pixels."""
+    truth, labels = np.ones((8, 9), int), np.ones((8, 9), int)
+    truth[:, 4:] = 2
+    labels[:4, 4:], labels[4:, 8:] = 2, 2
+    annotated = np.indices(truth.shape)[0] < 6
+    found = evaluate(labels, truth, tolerance=0, annotated=annotated)
+    # True border: columns 3 and 4 of rows 0 to 4. Of those, the superpixels' border has both columns in rows 0 to 3
+    # and row 3 as a whole beyond column 3 borders row 4 where the labels differ: column 4 of row 4 too.
+    assert found.boundary_recall == pytest.approx((4 * 2 + 1) / 10)
+    near = evaluate(labels, truth, tolerance=2, annotated=annotated)
+    assert near.boundary_precision == 1.0
+    assert near.boundary_recall == 1.0
+
+
+@pytest.mark.parametrize("other", [-4, 0, 10**12])
+def test_values_that_are_not_annotated_change_nothing(other: int) -> None:
+    rng = np.random.default_rng(0)
+    labels, truth = blobs((40, 50), 20, 0), blobs((40, 50), 6, 1)
+    annotated = blobs((40, 50), 2, 3) == 1
+    found = evaluate(labels, truth, rng.random((40, 50)), annotated=annotated)
+    rng = np.random.default_rng(0)
+    changed = np.where(annotated, truth.astype(np.int64), other)
+    assert evaluate(labels, changed, rng.random((40, 50)), annotated=annotated) == found
+    everywhere = evaluate(labels, truth, annotated=np.ones((40, 50), bool))
+    for name in ("compactness", "compactness_px", "contour_density", "shape_regularity", "size_spread", "n_components"):
+        assert getattr(found, name) == getattr(everywhere, name)
+    # The definitions, on the annotated pixels alone.
+    expected = reference.against(labels[annotated], truth[annotated], 0)
+    assert found.undersegmentation_error == pytest.approx(expected["undersegmentation_error"])
+    assert found.undersegmentation_error_np == pytest.approx(expected["undersegmentation_error_np"])

@@ -141,3 +141,20 @@ def test_bsds(tmp_path: Path) -> None:
     assert (image.name, image.pixels.shape, image.n_objects) == ("12", (6, 8, 3), (2, 2))
     np.testing.assert_array_equal(image.ground_truths[1], TRUTH + 4)
     assert [state[0] for state in item.fingerprint()] == ["12.jpg", "12.mat"]
+
+
+def test_annotated_areas() -> None:
+    area = IMAGE < 20
+    truth = np.where(area, TRUTH, 9)
+    whole, partly = array_source([IMAGE] * 2, [truth] * 2, annotated=[None, area]).items
+    assert whole.read().annotated is None
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(partly)).read().annotated, area)
+    assert (whole.read().n_objects, partly.read().n_objects) == ((2,), (1,))
+    assert whole.fingerprint() == array_source([IMAGE], [truth]).items[0].fingerprint() != partly.fingerprint()
+    with pytest.raises(ReadError, match="0000: nothing is annotated"):
+        array_source([IMAGE], [TRUTH], annotated=[np.zeros((6, 8), bool)]).items[0].read()
+    for wrong in (area[1:], area.astype(int)):
+        with pytest.raises(ReadError, match=r"0000: what is annotated is told by .* expected bool of shape \(6, 8\)"):
+            array_source([IMAGE], [TRUTH], annotated=[wrong]).items[0].read()
+    with pytest.raises(ValueError, match="received 1, 1, 1 and 2"):
+        array_source([IMAGE], [TRUTH], annotated=[area, area])

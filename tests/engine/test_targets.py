@@ -10,8 +10,10 @@ import tifffile
 from napari_superpixels.data.folders import folder_source
 from napari_superpixels.data.sources import DataSource, array_source, bsds_source
 from napari_superpixels.engine import target_runs
+from napari_superpixels.engine.target_growth import grow_targets
 from napari_superpixels.engine.targets import TargetConfig, load_samples, make_sample
 from napari_superpixels.errors import ReadError, WriteError
+from napari_superpixels.nets.augment import Augmentation, random_crop
 from napari_superpixels.nets.samples import TrainSample
 
 
@@ -145,3 +147,43 @@ def test_cache_that_cannot_be_written(bsds: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WriteError, match="cannot be written"):
         load_samples(bsds_source(bsds, "train"), cache=tmp_path / "file")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_labels_that_do_not_hold_change_no_target(photo: np.ndarray, truths: list[np.ndarray], dtype: type) -> None:
+    annotated = np.zeros(truths[0].shape, bool)
+    annotated[5:25, 8:45] = True
+    noise = np.random.default_rng(0).integers(0, 200, annotated.shape)
+    first, second = (
+        grow_targets(photo, [labels.astype(dtype)], TargetConfig(n_segments=40), annotated=annotated)[1]
+        for labels in (np.where(annotated, truths[0] - truths[0].min(), 7), np.where(annotated, truths[0] - 1, noise))
+    )
+    np.testing.assert_array_equal(first.labels[0], second.labels[0])
+    np.testing.assert_array_equal(first.boundary, second.boundary)
+    np.testing.assert_array_equal(first.colors[0], second.colors[0])
+    inside, outside = (set(np.unique(first.labels[0][where])) for where in (annotated, ~annotated))
+    assert not inside & outside  # no superpixel mixes what is known with what is not
+    assert first.boundary[~annotated].max() == first.boundary[5, 8:45].max() == 0  # the area's rim is no border
+
+
+def test_areas_too_thin_for_a_border_still_teach(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    annotated = np.zeros(truths[0].shape, bool)
+    annotated[10:12] = True
+    (sample,) = load_samples(array_source([photo], [truths[0]], annotated=[annotated]))
+    crop = random_crop(sample, np.random.default_rng(0), 16, Augmentation())
+    assert crop[3][..., 0].any()
+    assert not crop[3][..., 1].any()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_annotated_areas_come_back_from_the_cache(pair: DataSource, tmp_path: Path, lazy: bool) -> None:
+    reads = [item.read() for item in pair]
+    areas = [np.indices(read.ground_truths[0].shape)[1] < 20 for read in reads]
+    source = array_source(
+        [r.pixels for r in reads], [r.ground_truths for r in reads], annotated=[areas[0], np.ones_like(areas[1])]
+    )
+    load_samples(pair, cache=tmp_path)  # targets of the same images, annotated everywhere, are no use
+    first, second = load_samples(source, cache=tmp_path, lazy=lazy)
+    np.testing.assert_array_equal(first.annotated, areas[0])
+    assert second.annotated is None
+    assert_equal_samples(first, load_samples(source)[0])

@@ -23,13 +23,16 @@ from napari_superpixels.engine.run_folder import RunConfig, RunFolder
 from napari_superpixels.engine.target_growth import TargetConfig
 from napari_superpixels.engine.training import split_source, train_network
 from napari_superpixels.engine.validation import ValidationConfig
-from napari_superpixels.errors import CheckpointError, ReadError, TrainingError, WriteError
+from napari_superpixels.errors import CancelledError, CheckpointError, ReadError, TrainingError, WriteError
+from napari_superpixels.nets.augment import NO_AUGMENTATION
 from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, load_model
+from napari_superpixels.nets.predict import predict
 from napari_superpixels.nets.registry import PRESETS
 from napari_superpixels.nets.train import Batch, TrainConfig, TrainEvent
 from napari_superpixels.nets.train_module import TrainModule
+from napari_superpixels.nets.train_state import load_state
 
 TINY = RunConfig(
     network=CANConfig(width=5, dilations=(1, 2)),
@@ -320,11 +323,12 @@ def test_two_processes_train_and_agree_with_one(bsds: Path, tmp_path: Path) -> N
 
 
 def test_a_run_that_is_stopped_anywhere_ends_as_one_never_interrupted(source: DataSource, tmp_path: Path) -> None:
-    """Stopped in the middle of an epoch it goes on there; stopped in a validation it does that epoch again."""
+    """Whether in an epoch, at its end or in a validation: no step is done twice, and all files say the same."""
     config = _changed(epoch_steps=3, steps=7)
     train_network(tmp_path / "whole", source, config, validation=0.5)
     folder = tmp_path / "parts"
-    reasons = []
+    reasons: list[str] = []
+    steps: list[TrainEvent] = []
     for n_questions in range(4, 400, 3):
         answers = iter([False] * n_questions)
         result = train_network(
@@ -333,15 +337,59 @@ def test_a_run_that_is_stopped_anywhere_ends_as_one_never_interrupted(source: Da
             config,
             validation=0.5,
             resume=bool(reasons),
+            on_step=steps.append,
             should_stop=lambda answers=answers: next(answers, True),
         )
         reasons.append(result.reason)
+        assert result.step == load_state(folder / "state.safetensors").progress.step
         if result.reason == "complete":
             break
     assert len(reasons) > 3
     assert reasons[-1] == "complete"
-    whole, parts = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6, 7]
+    for file in ("last", "best", "state"):
+        whole, parts = (load_file(tmp_path / name / f"{file}.safetensors") for name in ("whole", "parts"))
+        assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+    rows = [RunFolder(tmp_path / name).read_rows(7) for name in ("whole", "parts")]
+    for one, other in zip(*rows, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+@pytest.mark.parametrize("last", [1, 4, 6])
+def test_a_stopped_run_without_validation_has_the_same_best(source: DataSource, tmp_path: Path, last: int) -> None:
+    """The mean loss of an epoch decides, which counts the steps before the stop too."""
+    config = _changed(epoch_steps=3, steps=6)
+    train_network(tmp_path / "whole", source, config, validation=0)
+    done: list[TrainEvent] = []
+    stop = {"validation": 0, "on_step": done.append, "should_stop": lambda: len(done) == last}
+    result = train_network(tmp_path / "parts", source, config, **stop)
+    assert (result.step, result.reason) == (last, "stopped")
+    assert result.best.exists() == (last > 3)
+    assert train_network(tmp_path / "parts", source, validation=0, resume=True).reason == "complete"
+    rows = [RunFolder(tmp_path / name).read_rows(6) for name in ("whole", "parts")]
+    assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
+    whole, parts = (load_file(tmp_path / name / "best.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
+def test_stop_is_heard_between_targets_and_goes_on(source: DataSource, tmp_path: Path) -> None:
+    ready: list[int] = []
+    stop = {"on_target": lambda done, total: ready.append(done), "should_stop": lambda: len(ready) == 2}
+    with pytest.raises(CancelledError, match="while its targets were made"):
+        train_network(tmp_path / "run", source, TINY, validation=0, **stop)
+    assert ready == [1, 2]
+    assert len(list((tmp_path / "run" / "targets").iterdir())) == 2
+    assert train_network(tmp_path / "run", source, validation=0, resume=True).step == 6
+
+
+def test_patience_counts_on_after_a_stop_in_a_validation(source: DataSource, tmp_path: Path) -> None:
+    config = _changed(learning_rate=1e-30, patience=2, steps=40)
+    done: list[TrainEvent] = []
+    train_network(
+        tmp_path / "run", source, config, validation=0.5, on_step=done.append, should_stop=lambda: len(done) == 6
+    )
+    result = train_network(tmp_path / "run", source, validation=0.5, resume=True, on_step=done.append)
+    assert (result.step, result.reason, len(done)) == (6, "patience", 6)
 
 
 def test_pictures_and_models_of_the_average_at_any_step(source: DataSource, tmp_path: Path) -> None:
@@ -362,14 +410,61 @@ def test_what_is_not_annotated_does_not_teach(photo: np.ndarray, truths: list[np
     annotated[:, : annotated.shape[1] // 2] = True
     other = np.where(annotated, truths[0], 1 + np.arange(truths[0].size).reshape(truths[0].shape) // 50)
     weights = []
-    config = TINY.model_copy(update={"targets": TargetConfig(n_segments=1)})
     for number, truth in enumerate((truths[0], other.astype(np.int32), np.ones_like(truths[0]))):
         half = array_source([photo], [truth], annotated=[annotated])
-        train_network(tmp_path / f"{number}", half, config, validation=0)
+        train_network(tmp_path / f"{number}", half, TINY, validation=0)
         weights.append(load_file(tmp_path / f"{number}" / "last.safetensors"))
     assert not all(torch.equal(value, weights[2][name]) for name, value in weights[0].items())
-    for name, value in weights[0].items():
-        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4)
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_a_half_that_is_annotated_is_learnt(tmp_path: Path) -> None:
+    """Noise over four bands: its left half teaches to remove it there; the right half's stripes are not learnt."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((48, 96))
+    truth = 1 + rows // 24
+    clean = np.repeat(80.0 * truth[..., None], 3, axis=2)
+    image = np.clip(clean + rng.normal(0, 25, clean.shape), 0, 255).astype(np.uint8)
+    annotated = columns < 48
+    half = array_source([image], [np.where(annotated, truth, 1 + columns // 3)], annotated=[annotated])
+    config = _changed(
+        steps=150, epoch_steps=150, crop_size=32, learning_rate=2e-2, augmentation=NO_AUGMENTATION
+    ).model_copy(update={"targets": TargetConfig(n_segments=2)})
+    events: list[TrainEvent] = []
+    result = train_network(tmp_path / "run", half, config, validation=0, on_step=events.append)
+    first, last = (np.mean([event.losses["mse"] for event in part]) for part in (events[:5], events[-20:]))
+    assert last < 0.4 * first
+    made = predict(load_model(result.best), image.astype(np.float32) / 255)
+    before, after = (np.square(255 * flat - clean)[annotated].mean() for flat in (image / 255, made.flattened))
+    assert after < 0.4 * before
+
+
+def _spoil(monkeypatch: pytest.MonkeyPatch, *, weights: bool) -> None:
+    """Make the fourth step's loss, or what it leaves behind, not a number."""
+    step = TrainModule.training_step
+
+    def fail(self: TrainModule, batch: Batch, batch_idx: int) -> torch.Tensor:
+        if self.step == 3 and weights:
+            self.average["head.bias"].fill_(torch.nan)
+        factor = torch.nan if self.step == 3 and not weights else 1.0
+        return step(self, (batch[0] * factor, *batch[1:]), batch_idx)
+
+    monkeypatch.setattr(TrainModule, "training_step", fail)
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_what_was_saved_before_a_nan_stays(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: bool
+) -> None:
+    train_network(tmp_path / "whole", source, TINY, validation=0)
+    with monkeypatch.context() as patch:
+        _spoil(patch, weights=weights)
+        with pytest.raises(TrainingError, match=r"no longer finite after .* lower the learning rate .* is kept"):
+            train_network(tmp_path / "run", source, TINY, validation=0)
+    assert load_model(tmp_path / "run" / "best.safetensors").card.recipe["steps"] == 2
+    assert train_network(tmp_path / "run", source, validation=0, resume=True).step == 6
+    whole, run = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "run"))
+    assert all(torch.equal(value, run[name]) for name, value in whole.items())
 
 
 def test_full_memory_is_told_and_what_was_saved_stays(

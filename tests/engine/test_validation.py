@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 from napari_superpixels.core.metrics import evaluate
-from napari_superpixels.data.sources import array_source
+from napari_superpixels.data.sources import AnnotatedImage, array_source
+from napari_superpixels.engine import validation
 from napari_superpixels.engine.api import segment
 from napari_superpixels.engine.validation import (
     MEASURES,
     ValidationConfig,
+    ValidationPicture,
     choose_items,
     measure_network,
     picture_network,
 )
-from napari_superpixels.nets.checkpoint import load_model
+from napari_superpixels.errors import CancelledError
+from napari_superpixels.nets.checkpoint import Model, load_model
 
 
 def test_superpixels_are_those_of_the_segment_command(photo: np.ndarray, truths: list[np.ndarray]) -> None:
@@ -65,3 +68,48 @@ def test_images_are_spread_over_the_split(photo: np.ndarray, truths: list[np.nda
         "0007",
     ]
     assert len(choose_items(source, ValidationConfig(n_images=50))) == 10
+
+
+def test_only_what_is_annotated_is_measured(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    annotated = np.indices(truths[0].shape)[1] < 30
+    noise = np.random.default_rng(0).integers(0, 9, truths[0].shape)
+    config = ValidationConfig(superpixels_per_object=3)
+    found = [
+        measure_network(
+            load_model("natural"),
+            array_source([photo], [np.where(annotated, truths[0], other)], annotated=[annotated]).items,
+            config,
+        )
+        for other in (truths[0], noise)
+    ]
+    assert found[0] == found[1]
+    whole = measure_network(load_model("natural"), array_source([photo], [truths[0]]).items, config)
+    assert whole["undersegmentation_error"] != found[0]["undersegmentation_error"]
+    assert whole["compactness_px"] != [0.0]
+
+
+@pytest.mark.parametrize("n_questions", [0, 1, 2])
+def test_a_stop_is_heard_before_the_next_image(
+    photo: np.ndarray, truths: list[np.ndarray], n_questions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[str] = []
+    answers = iter([False] * n_questions)
+    picture = validation.picture_network
+
+    def count(model: Model, read: AnnotatedImage, *arguments: object, **_: object) -> ValidationPicture:
+        pictures.append(read.name)
+        return picture(model, read, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(validation, "picture_network", count)
+    source = array_source([photo] * 3, [truths] * 3)
+    with pytest.raises(CancelledError):
+        measure_network(
+            load_model("natural"), source.items, ValidationConfig(), should_stop=lambda: next(answers, True)
+        )
+    assert len(pictures) == n_questions
+
+
+def test_a_stop_is_heard_in_the_network(photo: np.ndarray, truths: list[np.ndarray]) -> None:
+    read = array_source([photo], [truths]).items[0].read()
+    with pytest.raises(CancelledError):
+        picture_network(load_model("natural"), read, ValidationConfig(), should_stop=lambda: True)

@@ -209,7 +209,14 @@ def test_association_leaves_out_what_weighs_nothing() -> None:
     weight = torch.ones(1, 1, 16, 16)
     weight[..., 8:] = 0.0
     other = torch.where(weight > 0, target, torch.rand(1, 3, 16, 16))
+    prediction.requires_grad_(True)
     values = [association_loss(prediction, each, weight, cell=4) for each in (target, other)]
+    values[0].backward()
+    assert prediction.grad is not None
+    assert (prediction.grad[..., 8:] == 0).all()
+    assert prediction.grad[..., :8].abs().max() > 0
+    alone = association_loss(prediction[..., :8], target[..., :8], cell=4)
+    torch.testing.assert_close(values[0], alone)
     torch.testing.assert_close(values[0], values[1])
     torch.testing.assert_close(
         association_loss(prediction, target, torch.ones_like(weight), cell=4),

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn import functional
 
 from napari_superpixels.errors import CheckpointError, TrainingError, WriteError
-from napari_superpixels.nets.augment import NO_AUGMENTATION
+from napari_superpixels.nets.augment import NO_AUGMENTATION, Augmentation
 from napari_superpixels.nets.can import CANConfig
 from napari_superpixels.nets.crops import CropBatches, CropDataModule
 from napari_superpixels.nets.layers import AdaptiveNorm
 from napari_superpixels.nets.registry import PRESETS, NetworkConfig, build_network
-from napari_superpixels.nets.samples import TrainSample
+from napari_superpixels.nets.samples import TrainSample, known_boundaries
 from napari_superpixels.nets.train import TrainConfig, TrainEvent, training_losses
 from napari_superpixels.nets.train_module import TrainModule
 from napari_superpixels.nets.train_state import TrainState, load_state, save_state
@@ -47,9 +49,10 @@ def _fit(
     network: NetworkConfig = SMALL,
     state: TrainState | None = None,
     epochs: int | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> tuple[TrainModule, list[TrainEvent], TrainState]:
     events: list[TrainEvent] = []
-    module = TrainModule(build_network(network, 0), config, state, events.append)
+    module = TrainModule(build_network(network, 0), config, state, events.append, should_stop)
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=1,
@@ -97,7 +100,7 @@ def test_every_loss_takes_part_when_it_has_a_weight() -> None:
     config = TrainConfig(
         l1_weight=3.0, tv_weight=0.5, association_weight=2.0, association_cell=4, boundary_positive_weight="balanced"
     )
-    batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16), torch.ones(2, 1, 16, 16))
+    batch = (torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16), torch.ones(2, 2, 16, 16))
     for boundary_head in (True, False):
         network = build_network(SMALL.model_copy(update={"boundary_head": boundary_head}), 0)
         total, losses = training_losses(network, network(batch[0]), batch, config)
@@ -115,7 +118,7 @@ def test_loss_on_a_fixed_batch_falls_by_half_in_20_steps(name: str) -> None:
     cells = torch.rand(1, 3, 4, 4).repeat_interleave(12, 2).repeat_interleave(12, 3)  # (1, 3, 48, 48)
     edges = torch.zeros(1, 1, 48, 48)
     edges[..., ::12, :] = edges[..., ::12] = 1.0
-    batch = ((cells + 0.25 * torch.randn(1, 3, 48, 48)).clamp(0, 1), cells, edges, torch.ones_like(edges))
+    batch = ((cells + 0.25 * torch.randn(1, 3, 48, 48)).clamp(0, 1), cells, edges, torch.ones(1, 2, 48, 48))
     network = build_network(PRESETS[name], 0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     totals = []
@@ -318,18 +321,95 @@ def test_last_layers_alone_learn(name: str) -> None:
         assert any("running_mean" in path for path in changed)
 
 
-def test_crops_show_what_is_trusted_and_weigh_nothing_else() -> None:
+def test_crops_show_what_is_annotated_and_weigh_nothing_else() -> None:
     sample = _sample()
-    trusted = np.zeros((30, 24), bool)
-    trusted[3:7, 17:21] = True
-    partly = dataclasses.replace(sample, trusted=trusted)
+    annotated = np.zeros((30, 24), bool)
+    annotated[3:7, 17:21] = True
+    partly = dataclasses.replace(sample, annotated=annotated)
     image, target, boundary, weight = CropBatches([partly], QUICK, 0, 12)[0]
     assert image.shape == target.shape == (2, 3, 16, 16)
-    assert boundary.shape == weight.shape == (2, 1, 16, 16)
+    assert boundary.shape == (2, 1, 16, 16)
+    assert weight.shape == (2, 2, 16, 16)
     for index in range(12):
         weight = CropBatches([partly], QUICK, 0, 12)[index][3]
         assert set(weight.unique().tolist()) == {0.0, 1.0}
-        assert (weight.sum((1, 2, 3)) > 0).all()
+        assert (weight[:, 0].sum((1, 2)) > 0).all()
+        assert (weight[:, 1] <= weight[:, 0]).all()
     assert (CropBatches([sample], QUICK, 0, 1)[0][3] == 1).all()
     places = {tuple(CropBatches([partly], QUICK, 0, 12)[i][3].flatten().tolist()) for i in range(12)}
     assert len(places) > 6
+
+
+def test_samples_annotated_everywhere_give_the_crops_they_always_gave() -> None:
+    """The place of a crop, its turn and its colours follow from the same draws, annotated area or none."""
+    whole = CropBatches([_sample()], QUICK, 0, 3)
+    for number, expected in ((0, 0.382608), (2, 0.474367)):
+        assert whole[number][0].mean().item() == pytest.approx(expected, abs=1e-6)
+    network = build_network(SMALL, 0)
+    image, target, boundary, weight = whole[0]
+    plain, _ = training_losses(network, network(image), (image, target, boundary, weight), QUICK)
+    out = network(image)
+    expected_loss = 10 * functional.mse_loss(out[:, :3], target) + 0.1 * functional.binary_cross_entropy_with_logits(
+        out[:, 3:], boundary, pos_weight=torch.tensor(4.0)
+    )
+    assert plain.item() == expected_loss.item()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (29, 23), (13, 7)])
+def test_a_single_annotated_pixel_is_in_every_crop(place: tuple[int, int]) -> None:
+    """Even where a reduced crop skips pixels."""
+    annotated = np.zeros((30, 24), bool)
+    annotated[place] = True
+    config = QUICK.model_copy(update={"crop_size": 8, "augmentation": Augmentation(smallest_scale=0.34)})
+    batches = CropBatches([dataclasses.replace(_sample(), annotated=annotated)], config, 0, 40)
+    for number in range(40):
+        weight = batches[number][3]
+        assert (weight[:, 0].sum((1, 2)) > 0).all()
+        assert weight[:, 1].sum() == 0  # nothing is known of its neighbours
+
+
+def test_labels_that_do_not_count_change_neither_loss_nor_gradient() -> None:
+    """Other labels, colours and boundaries beyond the annotated half, and every loss that there is."""
+    sample = _sample()
+    annotated = np.zeros((30, 24), bool)
+    annotated[:, :14] = True
+    half = dataclasses.replace(sample, annotated=annotated)
+    rng = np.random.default_rng(5)
+    others = tuple(np.where(annotated, labels, 3).astype(np.uint8) for labels in sample.labels)
+    colors = tuple(np.concatenate([table, rng.random((4 - len(table), 3), np.float32)]) for table in sample.colors)
+    boundary = np.where(known_boundaries(annotated), sample.boundary, 255 - sample.boundary).astype(np.uint8)
+    other = dataclasses.replace(half, labels=others, colors=colors, boundary=boundary)
+    config = QUICK.model_copy(
+        update={
+            "l1_weight": 1.0, "tv_weight": 1.0, "association_weight": 1.0, "association_cell": 4,
+            "boundary_positive_weight": "balanced",
+        }
+    )  # fmt: skip
+    found = []
+    for each in (half, other):
+        network = build_network(SMALL, 0)
+        for number in range(6):
+            batch = CropBatches([each], config, 0, 6)[number]
+            total, _ = training_losses(network, network(batch[0]), batch, config)
+            total.backward()
+        found.append([total, *(parameter.grad for parameter in network.parameters())])
+    assert any(bool((gradient != 0).any()) for gradient in found[0][1:])
+    for expected, same in zip(*found, strict=True):
+        assert torch.equal(expected, same)
+
+
+def test_time_of_a_pause_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands still but while it is asked whether to stop: all its time is that of pauses."""
+    now = 0.0
+
+    def wait() -> bool:
+        nonlocal now
+        now += 100.0
+        return now > 250.0
+
+    monkeypatch.setattr("napari_superpixels.nets.train_module.time", SimpleNamespace(perf_counter=lambda: 1.0 + now))
+    module, events, _ = _fit(QUICK.model_copy(update={"time_limit": 150.0}), should_stop=wait)
+    assert now == 300.0
+    assert len(events) == module.step == 3
+    assert module.is_stopped
+    assert module.seconds == events[-1].seconds == 0.0
