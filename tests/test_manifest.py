@@ -32,11 +32,12 @@ def test_command_can_be_imported(command) -> None:
     assert callable(getattr(import_module(module), name))
 
 
-@pytest.mark.parametrize(("menu", "name"), [("segment", "Segment"), ("annotate", "Correct")])
-def test_menu_opens_the_widget(menu: str, name: str) -> None:
-    [entry] = MANIFEST.contributions.menus[f"napari/layers/{menu}"]
-    [widget] = [widget for widget in MANIFEST.contributions.widgets if widget.display_name == name]
-    assert entry.command == widget.command == f"napari-superpixels.{name.lower()}_widget"
+@pytest.mark.parametrize(("menu", "names"), [("segment", ["Segment", "Fine-tune"]), ("annotate", ["Correct"])])
+def test_menu_opens_the_widgets(menu: str, names: list[str]) -> None:
+    entries = [entry.command for entry in MANIFEST.contributions.menus[f"napari/layers/{menu}"]]
+    by_name = {widget.display_name: widget.command for widget in MANIFEST.contributions.widgets}
+    assert entries == [by_name[name] for name in names]
+    assert entries == [f"napari-superpixels.{name.lower().replace('-', '_')}_widget" for name in names]
 
 
 @pytest.mark.parametrize("sample", MANIFEST.contributions.sample_data, ids=lambda sample: sample.key)

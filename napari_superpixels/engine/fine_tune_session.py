@@ -53,6 +53,8 @@ class FineTuneSession(FineTuneSetup):
     """Superpixels of the view that was asked for."""
     finished = Signal(FineTuneReport)
     """A run ended with a report."""
+    used = Signal(str)
+    """The model of a run was installed under this name."""
     failed = Signal(str)
     """A run failed; the reason in words."""
 
@@ -320,6 +322,7 @@ class FineTuneSession(FineTuneSetup):
     def _on_installed(self, name: str) -> None:
         self._end("setup")
         model_events.changed.emit(name)
+        self.used.emit(name)
         self.update(start=name)
         self.told.emit(f"{name!r} is in every list of models now, and the next training starts from it.")
 

@@ -5,6 +5,7 @@ from napari import current_viewer
 from napari_superpixels.params import ViewMode
 from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
+from napari_superpixels.plugin.fine_tune_dock import FineTuneDock
 from napari_superpixels.plugin.opening import open_widget
 
 
@@ -137,6 +138,30 @@ def previous_doubtful() -> None:
         dock.doubts.previous()
 
 
+def add_annotation() -> None:
+    """Put the annotation at hand among the images to learn from."""
+    if (dock := _fine_tune_dock()) is not None:
+        dock.add_annotation()
+
+
+def train() -> None:
+    """Train a model on the images listed; say why where that cannot be."""
+    if (dock := _fine_tune_dock()) is not None:
+        dock.train()
+
+
+def pause_training() -> None:
+    """Halt the training, or let it go on."""
+    if (dock := _fine_tune_dock()) is not None:
+        dock.pause()
+
+
+def stop_training() -> None:
+    """End the training, and keep the best model so far."""
+    if (dock := _fine_tune_dock()) is not None:
+        dock.session.stop()
+
+
 def _set_view_mode(mode: ViewMode) -> None:
     if (dock := _dock()) is not None:
         dock.session.update_view(view_mode=mode)
@@ -157,3 +182,9 @@ def _correct_dock() -> CorrectDock | None:
     """Return the current viewer's Correct widget, opened if it was not; None without a viewer."""
     viewer = current_viewer()
     return None if viewer is None else open_widget(viewer, "Correct")
+
+
+def _fine_tune_dock() -> FineTuneDock | None:
+    """Return the current viewer's Fine-tune widget, opened if it was not; None without a viewer."""
+    viewer = current_viewer()
+    return None if viewer is None else open_widget(viewer, "Fine-tune")

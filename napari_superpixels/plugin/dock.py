@@ -6,6 +6,7 @@ from napari.viewer import Viewer
 from superqt.utils import QSignalThrottler
 
 from napari_superpixels.engine.links import Links
+from napari_superpixels.engine.models import model_events
 from napari_superpixels.engine.quality import QualityMeter
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.extras import ExtraViews
@@ -84,6 +85,7 @@ class SegmentDock(SessionDock):
             self._links.connect(emitter, self._on_dims)
         self._links.connect(self.results.noted, self.panel.add_note)
         self._links.connect(self.session.input_changed, self._on_input)
+        self._links.connect(model_events.changed, self._on_models)
         self.source.changed.connect(self._on_source_changed)
         self.panel.segment_requested.connect(self.segment)
         self.panel.extra_view_toggled.connect(self.extras.set_wanted)
@@ -107,6 +109,9 @@ class SegmentDock(SessionDock):
         if isinstance(origin, Region) and origin.layer is self.source.image:
             if origin.channel_axis != self.source.channel_axis:
                 self.source.show_channels(origin.channel_axis)
+
+    def _on_models(self, name: str) -> None:
+        self.panel.reload_models()
 
     def _on_truth_changed(self) -> None:
         self.quality.set_has_truth(self.truth.layer is not None)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from napari.components import ViewerModel
+from napari.components import Dims, ViewerModel
 from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from napari_superpixels.plugin.boxes import is_made_here
 from napari_superpixels.plugin.layer_menu import LayerMenu, plain_menu
@@ -121,18 +121,21 @@ class ImageChoice(QWidget):
         self.changed.emit()
 
     def _fill_channels(self, event: Any = None) -> None:
-        """Offer the axes that are not shown; keep the axis chosen, as far as it is the same image's."""
-        image, menu = self.image, self.channel_menu
-        kept = menu.currentData() if menu.property("layer") == id(image) else None
-        with QSignalBlocker(menu):
-            menu.clear()
-            menu.addItem("RGB colours" if image is not None and image.rgb else "No channels (grey)", None)
-            if image is not None:
-                for axis in possible_channel_axes(image, self._viewer.dims):
-                    menu.addItem(f"{_axis_name(image, axis)} ({image.level_shapes[0][axis]})", axis)
-            menu.setCurrentIndex(max(0, menu.findData(kept)) if kept is not None else 0)
-        menu.setProperty("layer", id(image))
-        menu.setEnabled(menu.count() > 1)
+        fill_channel_menu(self.channel_menu, self.image, self._viewer.dims)
+
+
+def fill_channel_menu(menu: QComboBox, image: Image | None, dims: Dims) -> None:
+    """Offer the axes of an image that are not shown; keep the axis chosen, as far as it is the same image's."""
+    kept = menu.currentData() if menu.property("layer") == id(image) else None
+    with QSignalBlocker(menu):
+        menu.clear()
+        menu.addItem("RGB colours" if image is not None and image.rgb else "No channels (grey)", None)
+        if image is not None:
+            for axis in possible_channel_axes(image, dims):
+                menu.addItem(f"{_axis_name(image, axis)} ({image.level_shapes[0][axis]})", axis)
+        menu.setCurrentIndex(max(0, menu.findData(kept)) if kept is not None else 0)
+    menu.setProperty("layer", id(image))
+    menu.setEnabled(menu.count() > 1)
 
 
 def _axis_name(image: Image, axis: int) -> str:

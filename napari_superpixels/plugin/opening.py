@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 
-def open_widget(viewer: ViewerModel, name: Literal["Segment", "Correct"]) -> Any:
+def open_widget(viewer: ViewerModel, name: Literal["Segment", "Correct", "Fine-tune"]) -> Any:
     """Return a widget of a viewer's window, opened if it was not."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", name)
     return widget

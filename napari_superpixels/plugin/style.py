@@ -13,6 +13,8 @@ MAX_CONTOUR_PIXELS = 4_000_000
 _LINE_COLOR = (1.0, 0.86, 0.1, 1.0)
 _MISSED_COLOR = (1.0, 0.1, 0.75, 1.0)
 _COARSE_COLOR = (0.2, 0.9, 1.0, 1.0)
+_OLD_COLOR = (1.0, 0.35, 0.1, 1.0)
+_NEW_COLOR = (0.1, 0.95, 0.75, 1.0)
 _TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -24,6 +26,16 @@ def line_colormap() -> CyclicLabelColormap:
 def missed_colormap() -> CyclicLabelColormap:
     """Return the colour of boundaries that superpixels miss: one that neither images nor outlines often have."""
     return CyclicLabelColormap(colors=[_TRANSPARENT, _MISSED_COLOR], background_value=0, name="missed boundary")
+
+
+def old_colormap() -> CyclicLabelColormap:
+    """Return the colour of the superpixels of the model that a training starts from."""
+    return CyclicLabelColormap(colors=[_TRANSPARENT, _OLD_COLOR], background_value=0, name="superpixels before")
+
+
+def new_colormap() -> CyclicLabelColormap:
+    """Return the colour of the superpixels of the model that a training makes."""
+    return CyclicLabelColormap(colors=[_TRANSPARENT, _NEW_COLOR], background_value=0, name="superpixels after")
 
 
 def label_options(mode: ViewMode, n_pixels: int, ndisplay: int) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What the widgets of one viewer share: the session, the layers that show its results, and the annotations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from psygnal import Signal
 from superqt.utils import QSignalDebouncer
 
 from napari_superpixels.engine.corrections import Correction
@@ -20,6 +21,9 @@ from napari_superpixels.plugin.regions import Region, layer_token
 from napari_superpixels.plugin.warm_up import start_warm_up
 from napari_superpixels.widgets.main_thread import MainThread
 
+if TYPE_CHECKING:
+    from napari_superpixels.plugin.fine_tuning import FineTuning
+
 _SAVE_MS = 500
 
 
@@ -29,6 +33,9 @@ class Workspace:
     Two viewers share nothing. What one widget does, another widget of the same viewer sees.
     """
 
+    annotated = Signal()
+    """Something was painted, or another annotation was taken at hand."""
+
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
         self.main_thread = MainThread()
@@ -36,7 +43,10 @@ class Workspace:
         self.session = Session(params, view, dispatch=self.main_thread.dispatch)
         self.results = ResultLayers(viewer, self.session, self.main_thread.dispatch)
         self.n_users = 0
+        self.annotation_at_hand: AnnotationLayers | None = None
+        """The annotation that was worked on last, while it lasts."""
         self._annotations: dict[int, AnnotationLayers] = {}
+        self._fine_tuning: FineTuning | None = None
         self._save = QSignalDebouncer(parent=self.main_thread)
         self._save.setTimeout(_SAVE_MS)
         self._save.triggered.connect(self._save_preferences)
@@ -52,13 +62,24 @@ class Workspace:
             return
         del _workspaces[id(self.viewer)]
         self._links.close()
+        if self._fine_tuning is not None:
+            self._fine_tuning.close()
         for token in list(self._annotations):
-            self._annotations.pop(token).close()
+            self._close_annotation(token)
         self.main_thread.close()
         self.session.close()
         self.results.close()
         self._save_preferences()
         self.main_thread.deleteLater()
+
+    def fine_tuning(self) -> "FineTuning":
+        """Return the fine-tuning of the viewer, made if there is none yet."""
+        if self._fine_tuning is None:
+            # Imported here: most sessions train nothing.
+            from napari_superpixels.plugin.fine_tuning import FineTuning
+
+            self._fine_tuning = FineTuning(self.viewer, self.session, self.main_thread.dispatch, self._hold)
+        return self._fine_tuning
 
     def annotate(self, image: Image) -> AnnotationLayers | None:
         """Return the annotation of an image, made if there is none yet; None if the image has no superpixels.
@@ -72,12 +93,15 @@ class Workspace:
         superpixels = self.results.superpixels_of(image)
         layers = self._annotations.get(token)
         if layers is not None and layers.superpixels is superpixels:
+            self._take_at_hand(layers)
             return layers
         if layers is not None:
-            self._annotations.pop(token).close()
+            self._close_annotation(token)
         if superpixels is None:
             return None
         layers = self._annotations[token] = AnnotationLayers(self.viewer, self.session, self.results, superpixels)
+        layers.annotation.history_changed.connect(self._on_annotated)
+        self._take_at_hand(layers)
         layers.start_journal(self.main_thread.dispatch)
         layers.ensure_shown()
         return layers
@@ -121,10 +145,31 @@ class Workspace:
         return layers.annotation.corrections
 
     def _on_removed(self, event: Any) -> None:
-        layers = self._annotations.get(layer_token(event.value))
-        if layers is not None:
-            del self._annotations[layer_token(event.value)]
-            layers.close()
+        token = layer_token(event.value)
+        if token in self._annotations:
+            self._close_annotation(token)
+
+    def _take_at_hand(self, layers: AnnotationLayers) -> None:
+        if layers is not self.annotation_at_hand:
+            self.annotation_at_hand = layers
+            self.annotated.emit()
+
+    def _close_annotation(self, token: int) -> None:
+        layers = self._annotations.pop(token)
+        layers.annotation.history_changed.disconnect(self._on_annotated)
+        if layers is self.annotation_at_hand:
+            self.annotation_at_hand = None
+        layers.close()
+
+    def _on_annotated(self, *_: Any) -> None:
+        self.annotated.emit()
+
+    def _hold(self, is_held: bool) -> None:
+        """Stay while a training goes on, though every widget may be closed."""
+        if is_held:
+            self.n_users += 1
+        else:
+            self.release()
 
     def _on_changed(self, new: Any, old: Any) -> None:
         self._save.throttle()

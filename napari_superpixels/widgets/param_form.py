@@ -27,6 +27,12 @@ class ParamForm(DeclaredForm):
         """Return the control of a parameter."""
         return ModelRow() if name == "model" else super().make_row(name, field)
 
+    def reload_models(self) -> None:
+        """List the models that are installed now."""
+        row = self.rows["model"]
+        assert isinstance(row, ModelRow)
+        row.reload()
+
     def show_effects(self) -> None:
         """Grey out what has no effect."""
         self.show_unread(unread_parameters(self._session.inputs, self._session.params))

@@ -81,6 +81,10 @@ class SegmentPanel(QWidget):
         self.form.close_session()
         self._quality.close_session()
 
+    def reload_models(self) -> None:
+        """List the models that are installed now."""
+        self.form.reload_models()
+
     def set_unavailable(self, reason: str) -> None:
         """Disable what cannot be done and say why; an empty reason makes it available."""
         if reason == self._reason:

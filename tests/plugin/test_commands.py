@@ -8,6 +8,7 @@ from npe2 import PluginManager, PluginManifest
 from napari_superpixels.plugin import commands
 from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
+from napari_superpixels.plugin.fine_tune_dock import FineTuneDock
 
 MANIFEST = Path(__file__).parents[2] / "napari.yaml"
 
@@ -80,9 +81,21 @@ def test_tools_open_the_correct_widget(viewer, widget, qtbot) -> None:
     correct.close_session()
 
 
+def test_training_opens_its_widget_and_says_what_is_missing(viewer, widget) -> None:
+    commands.add_annotation()
+    tune = viewer.window._qt_window.findChild(FineTuneDock)
+    assert "paint some superpixels" in tune.panel.status.text()
+    commands.train()
+    assert tune.panel.status.text() == tune.session.problem != ""
+    commands.pause_training()
+    commands.stop_training()
+    assert tune.session.phase == "setup"
+    tune.close_session()
+
+
 def test_without_a_viewer_nothing_happens(monkeypatch) -> None:
     monkeypatch.setattr(commands, "current_viewer", lambda: None)
-    for name in ("segment", "cancel", "reset", "toggle_live", "toggle_superpixels", "view_filled"):
+    for name in ("segment", "cancel", "reset", "toggle_live", "toggle_superpixels", "view_filled", "train"):
         getattr(commands, name)()
 
 
