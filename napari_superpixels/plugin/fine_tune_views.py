@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_superpixels.data.training_folder import TrainingItem
 from napari_superpixels.engine.errands import Errands
+from napari_superpixels.engine.fine_tune_rows import DataRow, unique_names
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.preview_files import PreviewLabels
@@ -217,7 +218,7 @@ class Comparison:
 
     def _make(self, name: str) -> None:
         session = self._session
-        row = next((row for row in session.rows if row.name == _whole_name(name)), None)
+        row = self._row_of(name)
         folder, report = session.run_folder, session.report
         if row is None or folder is None or report is None or report.best is None:
             self.noted.emit(f"The image {name!r} is not in the list any more, so it cannot be compared.")
@@ -237,7 +238,7 @@ class Comparison:
         made, mode = self._made[name], self._wanted[1]
         self.clear()
         self._wanted = (name, mode)
-        region = self._region_of(_whole_name(name), made)
+        region = self._region_of(name, made)
         for layer in self._viewer.layers:
             is_of_image = layer.metadata.get(METADATA_KEY, {}).get("image") == region.layer.name
             if is_of_image and layer.visible and not isinstance(layer, Image):
@@ -248,9 +249,15 @@ class Comparison:
         self.layers.set_mode(mode)
         self.noted.emit("")
 
+    def _row_of(self, name: str) -> DataRow | None:
+        """Return the row of an image of the report, which bears the name that its files got."""
+        written = [row for row in self._session.rows if row.included and row.kind != "earlier"]
+        rows = {row.name: row for row in self._session.rows} | dict(zip(unique_names(written), written, strict=True))
+        return rows.get(_whole_name(name))
+
     def _region_of(self, name: str, made: _Compared) -> Region:
         """Return the plane of the image, which the viewer shows then; an image that is no layer becomes one."""
-        row = next((row for row in self._session.rows if row.name == name), None)
+        row = self._row_of(name)
         region = None if row is None else region_of(row)
         if region is not None and region.layer in self._viewer.layers and region.is_current:
             for axis, index in enumerate(region.position):
@@ -261,7 +268,10 @@ class Comparison:
             return region
         item = made.item
         self._picture = Image(
-            item.pixels, rgb=item.rgb, name=f"{name} (compared)", metadata={METADATA_KEY: {"view": "compared"}}
+            item.pixels,
+            rgb=item.rgb,
+            name=f"{_whole_name(name)} (compared)",
+            metadata={METADATA_KEY: {"view": "compared"}},
         )
         selected = set(self._viewer.layers.selection)
         self._viewer.layers.append(self._picture)

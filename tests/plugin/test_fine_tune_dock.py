@@ -121,6 +121,37 @@ def test_preview_of_the_view_while_it_runs(viewer, tune, qtbot) -> None:
     qtbot.waitUntil(lambda: tune.session.phase == "setup", timeout=60_000)
 
 
+def test_two_viewers_share_nothing(make_napari_viewer, qtbot) -> None:
+    viewers = [make_napari_viewer(), make_napari_viewer()]
+    first, second = docks = [FineTuneDock(viewer) for viewer in viewers]
+    for viewer, dock in zip(viewers, docks, strict=True):
+        viewer.window.add_dock_widget(dock, name="Fine-tune")
+    assert first.session is not second.session
+    add_discs(viewers[0], first, qtbot, 1)
+    first.session.update(steps=7)
+    assert second.session.rows == ()
+    assert second.session.params.steps is None
+    for dock in docks:
+        dock.close_session()
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=30_000)
+
+
+def test_image_of_a_folder_is_compared_on_a_layer_that_goes_again(viewer, tune, tmp_path, qtbot) -> None:
+    pairs = [TrainingItem(f"pair {i}", *discs(i)) for i in range(2)]
+    write_training_folder(tmp_path / "pairs", pairs)
+    tune.add_folder(tmp_path / "pairs")
+    qtbot.waitUntil(lambda: len(tune.session.rows) == 2, timeout=60_000)
+    press(tune, "train")
+    qtbot.waitUntil(lambda: tune.session.phase in ("finished", "failed"), timeout=120_000)
+    [image] = tune.session.report.images
+    tune.panel.compare_requested.emit(image.name, "blink")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    assert viewer.layers[0].name == f"{image.name} (compared)"
+    assert np.array_equal(viewer.layers[0].data, {pair.name: pair.pixels for pair in pairs}[image.name])
+    tune.session.discard()
+    assert len(viewer.layers) == 0
+
+
 def test_folder_and_annotation_become_rows(viewer, tune, tmp_path, qtbot) -> None:
     press(tune, "add_annotation")
     assert tune.panel.status.text() == PAINT_FIRST
