@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from napari_superpixels.engine.fine_tune import fine_tune
 from napari_superpixels.engine.fine_tune_files import read_job
+from napari_superpixels.engine.run_lock import held_lock
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE, available_models, read_header
 from tests.engine.fine_tuning import TINY, discs, make_run
 
@@ -105,3 +106,37 @@ def test_what_cannot_be_done_is_said(options: list[object], message: str, pairs:
     result = run("train", "-o", "run", *options)
     assert result.exit_code != 0
     assert message in words(result.output + result.stderr)
+    assert not Path("run/job.json").exists()
+
+
+def test_a_start_that_failed_leaves_the_folder_free(pairs: Path) -> None:
+    assert run("train", "--data", "nowhere", "-o", "run").exit_code != 0
+    result = run("train", "--data", pairs, "-o", "run", *OPTIONS)
+    assert result.exit_code == 0, result.stderr
+
+
+def test_the_folder_of_another_run_stays_as_it_is(pairs: Path) -> None:
+    Path("run").mkdir()
+    Path("run/config.json").write_text("{}")
+    result = run("train", "--data", pairs, "-o", "run", *OPTIONS)
+    assert result.exit_code != 0
+    assert "holds a training run already" in words(result.stderr)
+    assert {path.name for path in Path("run").iterdir()} == {"config.json"}
+
+
+def test_a_folder_in_which_another_process_trains(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    with held_lock(folder):
+        result = run("train", "-o", folder, "--resume")
+    assert result.exit_code != 0
+    assert "Another process trains in" in words(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("natural", "There is a model called 'natural' already"), ("a/b", "'a/b'")]
+)
+def test_a_name_that_cannot_be_is_told_before_the_training(name: str, message: str, pairs: Path) -> None:
+    result = run("train", "--data", pairs, "-o", "run", "--save-as", name, *OPTIONS)
+    assert result.exit_code != 0
+    assert message in words(result.stderr)
+    assert not Path("run").exists()

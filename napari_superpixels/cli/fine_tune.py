@@ -14,7 +14,7 @@ from napari_superpixels.errors import CancelledError, SuperpixelsError
 from napari_superpixels.params import FineTuneParams
 
 if TYPE_CHECKING:
-    from napari_superpixels.engine.fine_tune_files import FineTuneReport
+    from napari_superpixels.engine.fine_tune_files import FineTuneJob, FineTuneReport
 
 #: Options that only a fine-tuning has.
 OWN = ("folder", "preset", "trained", "keep", "zero_is_unannotated", "save_as")
@@ -57,23 +57,16 @@ def is_fine_tune(context: typer.Context) -> bool:
 
 def fine_tune_from(options: dict[str, Any]) -> None:
     """Begin a fine-tuning, or go on with one, and tell what it came to."""
-    from napari_superpixels.engine.fine_tune import FineTuneEvents, fine_tune
-    from napari_superpixels.engine.fine_tune_files import FineTuneJob, write_job
+    from napari_superpixels.engine.models import check_new_name
+    from napari_superpixels.engine.run_lock import held_lock
 
     output: Path = options["output"]
     try:
-        if not options["resume"]:
-            data = options["folder"].absolute()
-            params = _params(options)
-            zero = options["zero_is_unannotated"]
-            write_job(output, FineTuneJob(params=params, data=str(data), zero_is_unannotated=zero))
-        with TrainingBar(is_shown=True) as bar:
-            events = FineTuneEvents(
-                bar.on_target,
-                on_step=lambda event, n_steps: bar.on_step(event),
-                on_epoch=bar.on_epoch,
-            )
-            report = fine_tune(output, resume=options["resume"], events=events, workers=options["workers"])
+        if options["save_as"] is not None:
+            check_new_name(options["save_as"])
+        job = None if options["resume"] else _job(options)
+        with held_lock(output):
+            report = _run(output, job, options["workers"])
         _tell(report, typer.echo)
         if options["save_as"] is not None:
             _install(output, report, options["save_as"])
@@ -82,6 +75,33 @@ def fine_tune_from(options: dict[str, Any]) -> None:
         raise typer.Exit(INTERRUPTED) from None
     except (SuperpixelsError, ValueError) as error:
         raise failed(error) from None
+
+
+def _job(options: dict[str, Any]) -> "FineTuneJob":
+    from napari_superpixels.engine.fine_tune_files import FineTuneJob
+
+    data = str(options["folder"].absolute())
+    return FineTuneJob(params=_params(options), data=data, zero_is_unannotated=options["zero_is_unannotated"])
+
+
+def _run(output: Path, job: "FineTuneJob | None", workers: int) -> "FineTuneReport":
+    from napari_superpixels.engine.fine_tune import FineTuneEvents, fine_tune
+    from napari_superpixels.engine.fine_tune_files import withdraw_job, write_job
+
+    if job is not None:
+        write_job(output, job)
+    try:
+        with TrainingBar(is_shown=True) as bar:
+            events = FineTuneEvents(
+                bar.on_target,
+                on_step=lambda event, n_steps: bar.on_step(event),
+                on_epoch=bar.on_epoch,
+            )
+            return fine_tune(output, resume=job is None, events=events, workers=workers)
+    except (SuperpixelsError, ValueError) as error:
+        if job is not None and not isinstance(error, CancelledError):
+            withdraw_job(output)
+        raise
 
 
 def _params(options: dict[str, Any]) -> FineTuneParams:

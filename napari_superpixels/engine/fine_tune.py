@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, Field, JsonValue
 
 from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.data.training_folder import open_training_folder
@@ -17,11 +17,12 @@ from napari_superpixels.engine.fine_tune_files import (
     FineTuneJob,
     FineTuneReport,
     ImageFigures,
+    read_baseline,
     read_job,
+    write_baseline,
     write_report,
 )
 from napari_superpixels.engine.fine_tune_recipe import recipe
-from napari_superpixels.engine.json_files import read_json, write_json
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder
 from napari_superpixels.engine.training import Compute, RunResult, train_network
 from napari_superpixels.engine.validation import choose_items, measure_network
@@ -31,7 +32,8 @@ from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.devices import choose_device
 from napari_superpixels.nets.train import TrainEvent
 
-_BASELINE = "baseline.json"
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +174,11 @@ def _baseline(
     should_stop: Callable[[], bool] | None,
 ) -> dict[str, list[float]]:
     """Return the figures of the start model, as they were measured when the run was begun."""
-    path = folder / _BASELINE
-    if path.exists():
-        return read_json(path, _Figures).values
-    values = measure_network(start, measured, config.validation, should_stop=should_stop)
-    write_json(path, _Figures(values=values))
+    values = read_baseline(folder)
+    if values is None:
+        values = measure_network(start, measured, config.validation, should_stop=should_stop)
+        write_baseline(folder, values)
     return values
-
-
-class _Figures(BaseModel):
-    values: dict[str, list[float]] = Field(default_factory=dict)
 
 
 def _with_lineage(

@@ -1,5 +1,6 @@
 """What a fine-tuning is told, and how it ended: files in the folder of its run. Reading them needs no torch."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,9 @@ from napari_superpixels.params import FineTuneParams
 
 #: By what a model is judged: the lower the better.
 SCORE = "undersegmentation_error"
-_JOB, _REPORT = "job.json", "report.json"
+_JOB, _REPORT, _BASELINE = "job.json", "report.json", "baseline.json"
+#: What the folder of every training run holds, also of one that is no fine-tuning.
+_BEGUN = "config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,10 @@ class FineTuneReport(BaseModel):
         return self.after[SCORE] / self.before[SCORE] - 1.0 if self.before[SCORE] > 0 else float(self.after[SCORE] > 0)
 
 
+class _Figures(BaseModel):
+    values: dict[str, list[float]]
+
+
 def write_job(folder: str | Path, job: FineTuneJob) -> None:
     """Write what a fine-tuning is told into the folder of its run.
 
@@ -105,7 +112,7 @@ def write_job(folder: str | Path, job: FineTuneJob) -> None:
         If it cannot be written.
     """
     folder = Path(folder)
-    if (folder / _JOB).exists():
+    if (folder / _JOB).exists() or (folder / _BEGUN).exists():
         raise TrainingError(f"{folder} holds a training run already; resume it, or choose another folder.")
     write_json(folder / _JOB, job)
 
@@ -119,6 +126,41 @@ def read_job(folder: str | Path) -> FineTuneJob:
         If the folder holds no fine-tuning, or its file cannot be understood.
     """
     return read_json(Path(folder) / _JOB, FineTuneJob)
+
+
+def withdraw_job(folder: str | Path) -> None:
+    """Free a folder whose fine-tuning could not begin, so that another try can be made there.
+
+    A run that was begun stays: it can be resumed.
+    """
+    folder = Path(folder)
+    if not (folder / _BEGUN).exists():
+        with contextlib.suppress(OSError):
+            for name in (_JOB, _BASELINE):
+                (folder / name).unlink(missing_ok=True)
+
+
+def read_baseline(folder: str | Path) -> dict[str, list[float]] | None:
+    """Read the figures of the start model, by measure and image; None where they were not measured yet.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be understood.
+    """
+    path = Path(folder) / _BASELINE
+    return read_json(path, _Figures).values if path.exists() else None
+
+
+def write_baseline(folder: str | Path, values: dict[str, list[float]]) -> None:
+    """Write the figures of the start model.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written.
+    """
+    write_json(Path(folder) / _BASELINE, _Figures(values=values))
 
 
 def read_report(folder: str | Path) -> FineTuneReport | None:
