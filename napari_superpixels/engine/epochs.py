@@ -12,7 +12,7 @@ import torch
 from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.engine.run_figures import draw_curves, draw_pictures
 from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
-from napari_superpixels.engine.validation import MEASURES, measure_network, picture_network
+from napari_superpixels.engine.validation import MEASURES, ValidationPicture, measure_network, picture_network
 from napari_superpixels.errors import CancelledError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, save_model
@@ -139,10 +139,8 @@ class EpochKeeper(pl.Callback):
         if not self._items:
             return {}
         items = self._items[trainer.global_rank :: trainer.world_size]
-        # Devices that share the images must all measure theirs: each waits for the others.
-        should_stop = None if trainer.world_size > 1 else module.asks_to_stop
         values = measure_network(
-            model, items, self._config.validation, device=module.device.type, should_stop=should_stop
+            model, items, self._config.validation, device=module.device.type, should_stop=_question(module)
         )
         sums = torch.tensor([sum(values[name]) for name in MEASURES], dtype=torch.float64)
         if trainer.world_size > 1:
@@ -172,13 +170,18 @@ class EpochKeeper(pl.Callback):
         folder.write_rows(self._rows)
         draw_curves(folder.root, self._rows)
         if self._items:
-            reads = [item.read() for item in self._items[:: max(1, len(self._items) // _N_PICTURES)][:_N_PICTURES]]
-            validation, device = self._config.validation, module.device.type
-            draw_pictures(
-                folder.sample(epoch), [picture_network(model, read, validation, device=device) for read in reads]
-            )
+            with contextlib.suppress(CancelledError):  # a run that is to stop goes without pictures
+                draw_pictures(folder.sample(epoch), self._pictures(module, model))
         self._save_state(module)
         self._on_epoch(EpochEvent(epoch, row, is_best))
+
+    def _pictures(self, module: TrainModule, model: Model) -> list[ValidationPicture]:
+        items = self._items[:: max(1, len(self._items) // _N_PICTURES)][:_N_PICTURES]
+        device, should_stop = module.device.type, _question(module)
+        return [
+            picture_network(model, item.read(), self._config.validation, device=device, should_stop=should_stop)
+            for item in items
+        ]
 
     def _card(self, step: int, measures: dict[str, float]) -> ModelCard:
         config = self._config
@@ -190,3 +193,8 @@ class EpochKeeper(pl.Callback):
         metrics = {f"val_{name}": measures[name] for name in MEASURES if name in measures}
         losses = {f"train_{name}": value for name, value in measures.items() if name not in MEASURES}
         return config.card.model_copy(update={"recipe": recipe, "metrics": {**metrics, **losses}})
+
+
+def _question(module: TrainModule) -> Callable[[], bool] | None:
+    """Return what asks whether to stop amid an epoch's end; None where devices must go through it together."""
+    return None if module.trainer.world_size > 1 else module.asks_to_stop

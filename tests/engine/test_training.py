@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from napari_superpixels.data.folders import folder_source
 from napari_superpixels.data.sources import DataSource, array_source, bsds_source
+from napari_superpixels.engine import epochs
 from napari_superpixels.engine.epochs import EpochEvent
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder
 from napari_superpixels.engine.target_growth import TargetConfig
@@ -370,6 +371,20 @@ def test_a_stopped_run_without_validation_has_the_same_best(source: DataSource, 
     assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
     whole, parts = (load_file(tmp_path / name / "best.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
+def test_a_stop_does_not_wait_for_pictures(source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once an epoch is measured it is kept, and not measured again."""
+    stops: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(epochs, "draw_curves", lambda *_: stops.append(True))
+        result = train_network(tmp_path / "run", source, TINY, validation=0.5, should_stop=lambda: bool(stops))
+    assert (result.step, result.reason) == (2, "stopped")
+    assert not (tmp_path / "run" / "samples").exists()
+    assert load_state(tmp_path / "run" / "state.safetensors").progress.kept_step == 2
+    events: list[EpochEvent] = []
+    train_network(tmp_path / "run", source, validation=0.5, resume=True, on_epoch=events.append)
+    assert [event.epoch for event in events] == [2, 3]
 
 
 def test_stop_is_heard_between_targets_and_goes_on(source: DataSource, tmp_path: Path) -> None:
