@@ -1,13 +1,14 @@
 """Take the pictures fine-tune-*.png beside this file, when run with the folder of some nuclei as its argument.
 
 A real training in a real window: the window while it trains, with its curves and the preview of the view, and the
-verdict, with old and new superpixels by swipe. The folder holds images/ and labels/, of which the first grey ones are
-used: python docs/images/fine_tune.py FOLDER
+verdict, with old and new superpixels by swipe. The folder holds images/ and labels/ of the 2018 Data Science Bowl:
+python docs/images/fine_tune.py FOLDER
 """
 
 import os
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent
-N_IMAGES = 4
-SIDE = 256
+NAMES = ("4596961c789d", "3ebd2ab34ba8", "0b0d577159f0", "6b72b61b8006")
 RUNNING_AT = 0.4
 
 
@@ -47,8 +47,9 @@ class Training:
         _, self.tune = self.viewer.window.add_plugin_dock_widget("napari-superpixels", "Fine-tune", tabify=True)
         self.session = self.tune.session
         for i, (pixels, labels) in enumerate(read_pairs(data)):
-            self.viewer.add_image(pixels, name=f"nuclei {i + 1}")
-            self.viewer.add_labels(labels, name=f"drawn {i + 1}", visible=False)
+            limits = (int(pixels.min()), int(np.percentile(pixels, 99.5)))
+            self.viewer.add_image(pixels, name=f"nuclei {i + 1}", contrast_limits=limits)
+            self.viewer.add_labels(labels.astype(np.int32), name=f"drawn {i + 1}", visible=False)
             self.tune.source.image_menu.choose(self.viewer.layers[f"nuclei {i + 1}"])
             self.tune.source.labels_menu.choose(self.viewer.layers[f"drawn {i + 1}"])
             self.tune.add_layers()
@@ -63,7 +64,7 @@ class Training:
         self.press("preview")
         wait(lambda: self.session.progress > RUNNING_AT and "nuclei 1 after" in self.viewer.layers)
         self.save("running")
-        wait(lambda: not self.session.is_running, limit_s=1800)
+        wait(lambda: not self.session.is_running)
         assert self.session.report is not None, self.session.message
         name = self.session.report.images[0].name
         self.look_at(int(name.split()[-1]) - 1)
@@ -96,28 +97,21 @@ class Training:
 
 
 def read_pairs(data: Path) -> list[tuple[Any, Any]]:
-    """Return pixels and labels of the first grey images that show nuclei enough."""
+    """Return pixels and labels."""
     import imageio.v3 as iio
 
-    found = []
-    for path in sorted((data / "images").iterdir()):
-        pixels = iio.imread(path)
-        if pixels.shape == (SIDE, SIDE) and len(found) < N_IMAGES:
-            labels = iio.imread(data / "labels" / path.name).astype(np.int32)
-            if labels.max() > 5:
-                found.append((pixels, labels))
-    return found
+    folders = (data / "images", data / "labels")
+    return [tuple(iio.imread(folder / f"{name}.png") for folder in folders) for name in NAMES]
 
 
-def wait(is_done: Any = lambda: False, limit_s: float = 600) -> None:
-    """Process events until something is done."""
-    from qtpy.QtCore import QElapsedTimer, QEventLoop
+def wait(is_done: Any = lambda: False, limit_s: float = 1800) -> None:
+    """Process events until something is done, and leave the processor to the training otherwise."""
     from qtpy.QtWidgets import QApplication
 
-    clock = QElapsedTimer()
-    clock.start()
-    while not is_done() and clock.elapsed() < 1000 * limit_s:
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
+    end = time.monotonic() + limit_s
+    while not is_done() and time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, default=256, help="rows and columns of the images that are taken")
+    parser.add_argument("--names", help="these images, with commas between them; the first two are annotated")
     parser.add_argument("--first", type=int, default=0, help="how many fitting images to skip")
     arguments = parser.parse_args()
     with ExitStack() as stack:
@@ -41,24 +42,35 @@ def main() -> int:
         os.environ["NAPARI_CONFIG"] = str(Path(own, "napari.yaml"))
         if not has_display():
             stack.enter_context(virtual_display())
-        pairs = read_pairs(arguments.folder, arguments.side, arguments.first)
+        names = [] if arguments.names is None else arguments.names.split(",")
+        pairs = read_pairs(arguments.folder, names or fitting_names(arguments.folder, arguments.side, arguments.first))
         return int(not User(pairs).work())
 
 
-def read_pairs(folder: Path, side: int, first: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Return name, pixels and labels of the first grey images of a size that show at least five nuclei."""
+def fitting_names(folder: Path, side: int, first: int) -> list[str]:
+    """Return the names of the first grey images of a size that show more than five nuclei."""
+    names = []
+    for path in sorted((folder / "images").iterdir()):
+        [(_, pixels, labels)] = read_pairs(folder, [path.stem])
+        if pixels.shape == (side, side) and len(np.unique(labels)) > 6:
+            names.append(path.stem)
+        if len(names) == first + N_IMAGES:
+            return names[first:]
+    sys.exit(f"{folder} holds fewer than {first + N_IMAGES} grey images of {side} x {side} pixels.")
+
+
+def read_pairs(folder: Path, names: list[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return name, pixels and labels of images."""
     import imageio.v3 as iio
 
-    found = []
-    for path in sorted((folder / "images").iterdir()):
-        pixels = iio.imread(path)
-        if pixels.shape == (side, side):
-            labels = iio.imread(folder / "labels" / path.name).astype(np.int32)
-            if len(np.unique(labels)) > 5:
-                found.append((path.stem, pixels, labels))
-        if len(found) == first + N_IMAGES:
-            return found[first:]
-    sys.exit(f"{folder} holds fewer than {first + N_IMAGES} grey images of {side} x {side} pixels.")
+    return [
+        (
+            name,
+            iio.imread(folder / "images" / f"{name}.png"),
+            iio.imread(folder / "labels" / f"{name}.png").astype(np.int32),
+        )
+        for name in names
+    ]
 
 
 class User:
