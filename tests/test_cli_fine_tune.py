@@ -10,9 +10,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from napari_superpixels.data.training_folder import TrainingItem, write_training_folder
 from napari_superpixels.engine.fine_tune import fine_tune
-from napari_superpixels.engine.fine_tune_files import read_job
+from napari_superpixels.engine.fine_tune_files import read_job, read_report
 from napari_superpixels.engine.run_lock import held_lock
+from napari_superpixels.engine.runs import RUNS_VARIABLE
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE, available_models, read_header
 from tests.engine.fine_tuning import TINY, discs, make_run
 
@@ -27,6 +29,7 @@ OPTIONS = ["--steps", 4, "--epoch-steps", 2, "--batch-size", 1, "--crop-size", 3
 def _single_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
     usual = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -78,6 +81,22 @@ def test_it_gives_the_weights_that_the_window_gets(tmp_path: Path) -> None:
     for name in ("best", "last"):
         first, second = (load_file(path / f"{name}.safetensors") for path in (folder, Path("typed")))
         assert all((value == second[key]).all() for key, value in first.items())
+
+
+def test_it_continues_what_made_the_model_as_the_window_does(tmp_path: Path) -> None:
+    """By the name under which a run's model was installed, or by its file in the run's folder."""
+    first = make_run(tmp_path / "runs" / "first")
+    assert run("train", "-o", first, "--resume", "--save-as", "mine").exit_code == 0
+    write_training_folder(tmp_path / "more", [TrainingItem("new", *discs(20))])
+    for start, output in (("mine", "one"), (first / "best.safetensors", "two")):
+        result = run("train", "--from", start, "--data", "more", "-o", output, *OPTIONS)
+        assert result.exit_code == 0, result.stderr
+        assert "took part when the start model was made" in words(result.stdout)
+        assert Path(str(read_job(output).earlier)) == first
+        report = read_report(output)
+        assert report is not None
+        assert report.train == ("disc 0", "disc 1", "new")
+        assert [image.name for image in report.images] == ["disc 2"]
 
 
 def test_resume_of_a_complete_run_tells_its_figures(tmp_path: Path) -> None:

@@ -79,9 +79,17 @@ def fine_tune_from(options: dict[str, Any]) -> None:
 
 def _job(options: dict[str, Any]) -> "FineTuneJob":
     from napari_superpixels.engine.fine_tune_files import FineTuneJob
+    from napari_superpixels.engine.preferences import runs_folder
+    from napari_superpixels.engine.runs import run_of_model
 
-    data = str(options["folder"].absolute())
-    return FineTuneJob(params=_params(options), data=data, zero_is_unannotated=options["zero_is_unannotated"])
+    params = _params(options)
+    earlier = run_of_model(runs_folder(), params.start)
+    return FineTuneJob(
+        params=params,
+        data=str(options["folder"].absolute()),
+        zero_is_unannotated=options["zero_is_unannotated"],
+        earlier=None if earlier is None else str(earlier),
+    )
 
 
 def _run(output: Path, job: "FineTuneJob | None", workers: int) -> "FineTuneReport":
@@ -137,11 +145,13 @@ def _tell(report: "FineTuneReport", echo: Callable[[str], None]) -> None:
 
 
 def _install(output: Path, report: "FineTuneReport", name: str) -> None:
+    from napari_superpixels.engine.runs import note_outcome
     from napari_superpixels.nets.library import install_model
 
     if report.best is None:
         raise typer.BadParameter("there is no model yet; resume the run.", param_hint="--save-as")
     typer.echo(f"Installed as {name!r}: {install_model(output / report.best, name)}")
+    note_outcome(output, name)
 
 
 def _flag(name: str) -> str:

@@ -1,7 +1,7 @@
 """Fine-tuning: a model learns from a few images of the user's, and is measured on others before and after."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,14 @@ import numpy as np
 from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.data.training_folder import open_training_folder
 from napari_superpixels.engine.epochs import EpochEvent
-from napari_superpixels.engine.fine_tune_data import LearningData, prepare, reminders
+from napari_superpixels.engine.fine_tune_data import (
+    KnownRole,
+    LearningData,
+    known_roles,
+    lineage_roles,
+    prepare,
+    reminders,
+)
 from napari_superpixels.engine.fine_tune_files import (
     SCORE,
     FineTuneJob,
@@ -26,7 +33,7 @@ from napari_superpixels.engine.fine_tune_recipe import recipe
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder
 from napari_superpixels.engine.training import Compute, RunResult, train_network
 from napari_superpixels.engine.validation import choose_items, measure_network
-from napari_superpixels.errors import TrainingError
+from napari_superpixels.errors import ReadError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.devices import choose_device
@@ -106,7 +113,7 @@ def fine_tune(
             f"{params.start!r} makes {start.config.out_channels} channels of {start.config.in_channels}; fine-tuning "
             "needs a model that makes colours of colours."
         )
-    data = learning_data(folder, job, should_stop)
+    data = learning_data(folder, job, should_stop, known=known_roles(start.card))
     is_begun = run.is_begun
     if is_begun and not resume:
         raise TrainingError(f"{folder} holds a training run already; resume it, or choose another folder.")
@@ -139,7 +146,13 @@ def fine_tune(
     return report
 
 
-def learning_data(folder: Path, job: FineTuneJob, should_stop: Callable[[], bool] | None = None) -> LearningData:
+def learning_data(
+    folder: Path,
+    job: FineTuneJob,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    known: Mapping[str, KnownRole] | None = None,
+) -> LearningData:
     """Return what a run learns from and is measured on; every image is read once.
 
     Parameters
@@ -150,6 +163,8 @@ def learning_data(folder: Path, job: FineTuneJob, should_stop: Callable[[], bool
         Its job.
     should_stop : callable, optional
         Asked after every image.
+    known : mapping of str to str, optional
+        What images were for when the start model was made, by the digest of their pixels.
 
     Raises
     ------
@@ -162,8 +177,11 @@ def learning_data(folder: Path, job: FineTuneJob, should_stop: Callable[[], bool
     earlier = None
     if job.earlier is not None:
         path = Path(job.earlier)
-        earlier = learning_data(path, read_job(path), should_stop)
-    return prepare(data, job.params.seed, earlier=earlier, should_stop=should_stop)
+        try:
+            earlier = learning_data(path, read_job(path), should_stop)
+        except ReadError as error:
+            raise ReadError(f"The images of the training that made the start model are needed too: {error}") from error
+    return prepare(data, job.params.seed, earlier=earlier, left_out=job.left_out, known=known, should_stop=should_stop)
 
 
 def _baseline(
@@ -197,6 +215,7 @@ def _with_lineage(
         "parent": start.name,
         "parent_sha256": start.sha256,
         "data_sha256": [*digests],
+        "roles": {**lineage_roles(data, known_roles(start.card))},
         "validation": [item.name for item in data.validation],
         "before": {**before},
         "continues": job.earlier is not None,

@@ -1,8 +1,8 @@
 """What a fine-tuning learns from and is measured on, with every image checked."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,14 @@ from napari_superpixels.data.images import read_image
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem, listed
 from napari_superpixels.data.training_folder import Role, TrainingFolder, hash_pixels
 from napari_superpixels.errors import CancelledError, ReadError
+from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.predict import predict
 from napari_superpixels.nets.samples import TrainSample
 
+#: What an image was for when a model was made; of "half", one half taught and the other measured.
+KnownRole = Literal["train", "validation", "half"]
+_KNOWN: tuple[KnownRole, ...] = ("train", "validation", "half")
 #: Share of the images that validate where nobody decided.
 VALIDATION_SHARE = 0.25
 #: Images that came with the program, of which a model can be reminded.
@@ -49,6 +53,8 @@ def prepare(
     seed: int,
     *,
     earlier: "LearningData | None" = None,
+    left_out: Container[str] = (),
+    known: Mapping[str, KnownRole] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> LearningData:
     """Read every image once, and decide which teach and which measure.
@@ -62,6 +68,10 @@ def prepare(
     earlier : LearningData, optional
         That of the run which the start model comes from; its images take part too, and keep the role that they had.
         Where an image is in both, its newer annotation counts.
+    left_out : container of str
+        Digests of images of the earlier run that take no part.
+    known : mapping of str to str, optional
+        What images were for when the start model was made, by the digest of their pixels; they stay that.
     should_stop : callable, optional
         Asked after every image.
 
@@ -75,26 +85,41 @@ def prepare(
     items: dict[str, SourceItem] = {item.name: item for item in data.source}
     roles = dict(data.roles)
     hashes = _hash_all(items.values(), should_stop)
+    known = {**({} if earlier is None else _roles_of(earlier)), **(known or {})}
     if earlier is not None:
-        by_digest = {digest: name for name, digest in earlier.hashes.items()}
-        for digest, name in by_digest.items():
-            if digest not in hashes.values():
-                added = _new_name(name, items)
-                items[added] = _Renamed(earlier.items[name], added)
-                hashes[added] = digest
-        for name, digest in hashes.items():
-            if digest in by_digest:
-                roles[name] = earlier.roles.get(by_digest[digest], "train")
+        _join(items, hashes, earlier, left_out)
+    met = sorted(name for name, digest in hashes.items() if digest in known)
+    if len(items) == 1 and met:
+        _check_alone(met[0], known[hashes[met[0]]])
+    # Only what measured from the beginning may measure: of half an image, the other half has taught.
+    roles |= {name: "validation" if known[hashes[name]] == "validation" else "train" for name in met}
     roles = _decided(sorted(items), roles, seed)
     _check_leaks(hashes, roles)
     source = DataSource("training", tuple(items[name] for name in sorted(items)), data.source.settings)
     notes = data.notes
+    if met:
+        text = "took part when the start model was made: what taught then teaches, what measured measures."
+        notes += (f"{listed(met)} {text}",)
     if not roles:
         train, validation = _halves(source.items[0])
         notes += ("There is one image: it learns from one half and is measured on the other.",)
         return LearningData(train, validation, hashes, items, roles, is_halved=True, notes=notes)
     train, validation = (source.subset([n for n, r in roles.items() if r == role]) for role in ("train", "validation"))
     return LearningData(train, validation, hashes, items, roles, is_halved=False, notes=notes)
+
+
+def known_roles(card: ModelCard) -> dict[str, KnownRole]:
+    """Return what images were for when a model was made, by the digest of their pixels; empty where it does not say."""
+    lineage = card.recipe.get("lineage")
+    roles = lineage.get("roles") if isinstance(lineage, dict) else None
+    if not isinstance(roles, dict):
+        return {}
+    return {digest: known for digest, role in roles.items() for known in _KNOWN if role == known}
+
+
+def lineage_roles(data: LearningData, known: Mapping[str, KnownRole]) -> dict[str, KnownRole]:
+    """Return what a model's card says of the images, those of the models that it comes from included."""
+    return {**known, **_roles_of(data)}
 
 
 def reminders(start: Model, *, device: str = "cpu") -> list[TrainSample]:
@@ -155,6 +180,21 @@ def _hash_all(items: Iterable[SourceItem], should_stop: Callable[[], bool] | Non
     return hashes
 
 
+def _roles_of(data: LearningData) -> dict[str, KnownRole]:
+    return {digest: data.roles.get(name, "half") for name, digest in data.hashes.items()}
+
+
+def _join(
+    items: dict[str, SourceItem], hashes: dict[str, str], earlier: LearningData, left_out: Container[str]
+) -> None:
+    """Add the images of an earlier run that are not there yet."""
+    for name, digest in earlier.hashes.items():
+        if digest not in hashes.values() and digest not in left_out:
+            added = _new_name(name, items)
+            items[added] = _Renamed(earlier.items[name], added)
+            hashes[added] = digest
+
+
 def _new_name(name: str, taken: dict[str, SourceItem]) -> str:
     candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
     return next(candidate for candidate in candidates if candidate not in taken)
@@ -187,6 +227,15 @@ def _check_leaks(hashes: dict[str, str], roles: dict[str, Role]) -> None:
         raise ReadError(
             f"{listed(leaks)} is the same image as {measuring[hashes[leaks[0]]]!r}, which validates. An image that "
             "trains must not validate; take one of them out."
+        )
+
+
+def _check_alone(name: str, known: KnownRole) -> None:
+    """Refuse an only image of which no half is new to the start model, unless the same half measured before."""
+    if known != "half":
+        raise ReadError(
+            f"{name!r} is the only image, and it took part when the start model was made; nothing would show fairly "
+            "whether the model gets better. Add an image that it does not know, or start from another model."
         )
 
 

@@ -61,7 +61,11 @@ def write_run(runs: Path, rows: Sequence[DataRow], params: FineTuneParams, shoul
     earlier = run_of_model(runs, params.start)
     try:
         _write_data(folder, [row for row in rows if row.included and row.kind != "earlier"], should_stop)
-        write_job(folder, FineTuneJob(params=params, data=_DATA, earlier=None if earlier is None else str(earlier)))
+        job = FineTuneJob(params=params, data=_DATA)
+        if earlier is not None:
+            left_out = tuple(row.digest for row in rows if not row.included and row.digest)
+            job = job.model_copy(update={"earlier": str(earlier), "left_out": left_out})
+        write_job(folder, job)
     except (SuperpixelsError, OSError):
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -102,9 +106,11 @@ def earlier_rows(runs: Path, start: str) -> list[DataRow]:
     if folder is None:
         return []
     from napari_superpixels.engine.fine_tune import learning_data
+    from napari_superpixels.engine.fine_tune_data import known_roles
+    from napari_superpixels.nets.catalogue import find_model, read_header
 
     job = read_job(folder)
-    data = learning_data(folder, job)
+    data = learning_data(folder, job, known=known_roles(read_header(find_model(start)).card))
     rows = []
     for name, item in data.items.items():
         role = data.roles.get(name, "train")
@@ -153,7 +159,6 @@ def _write_data(folder: Path, rows: Sequence[DataRow], should_stop: Callable[[],
         for row, name in zip(rows, unique_names(rows), strict=True):
             if should_stop():
                 raise CancelledError("The training was stopped before it began.")
-            role = None if len(rows) == 1 else row.role
-            yield replace(row.read(), name=name, role=role, origin=row.origin)
+            yield replace(row.read(), name=name, role=row.role, origin=row.origin)
 
     write_training_folder(folder / _DATA, items())

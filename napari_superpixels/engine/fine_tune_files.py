@@ -43,6 +43,8 @@ class FineTuneJob(BaseModel):
     """Whether pixels labelled 0 in a user's folder are not annotated."""
     earlier: str | None = None
     """Folder of the run that made the start model, whose images take part too; absolute."""
+    left_out: tuple[str, ...] = ()
+    """Digests of the pixels of images of that run that take no part this time."""
 
 
 class ImageFigures(BaseModel):

@@ -93,10 +93,14 @@ def note_outcome(folder: Path, model: str) -> None:
 
 
 def run_of_model(folder: Path, model: str) -> Path | None:
-    """Return the run of a folder that made an installed model; None where there is none."""
+    """Return the run that made a model: one of a folder, of an installed model, or that in which its file lies.
+
+    None where there is none.
+    """
     installed = available_models().get(model)
     if installed is None:
-        return None
+        around = Path(model).absolute().parent
+        return around if Path(model).is_file() and (around / "job.json").exists() else None
     for path in _runs(folder):
         try:
             outcome = Outcome.model_validate_json((path / _OUTCOME).read_text(encoding="utf-8"))

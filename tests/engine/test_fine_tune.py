@@ -1,16 +1,18 @@
 """What a fine-tuning learns from and is measured on, and what comes of it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import JsonValue
 from safetensors.numpy import load_file
 
 from napari_superpixels.data.sources import DataSource, array_source
-from napari_superpixels.data.training_folder import Role, TrainingFolder, TrainingItem
+from napari_superpixels.data.training_folder import Role, TrainingFolder, TrainingItem, hash_pixels
 from napari_superpixels.engine.fine_tune import FineTuneEvents, fine_tune, learning_data
-from napari_superpixels.engine.fine_tune_data import prepare, reminders
+from napari_superpixels.engine.fine_tune_data import known_roles, prepare, reminders
 from napari_superpixels.engine.fine_tune_files import (
     FineTuneJob,
     FineTuneReport,
@@ -23,6 +25,7 @@ from napari_superpixels.engine.fine_tune_recipe import recipe
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.errors import CancelledError, ReadError, TrainingError
 from napari_superpixels.nets.can import CANConfig
+from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import load_model, save_model
 from napari_superpixels.nets.registry import build_network
 from napari_superpixels.params import PRESET_VALUES, FineTuneParams
@@ -183,6 +186,64 @@ def test_continuing_joins_the_images_of_the_run_before(tmp_path: Path) -> None:
     assert sorted(_names(data.train)) == ["disc 0", "disc 1", "new"]
     report = fine_tune(second)
     assert [image.name for image in report.images] == ["old"]
+
+
+def test_images_that_the_start_model_has_met_keep_their_roles_without_its_run(tmp_path: Path) -> None:
+    """The card of a model says which images taught and which measured; a name or a seed cannot change that."""
+    first = make_run(tmp_path / "first")
+    fine_tune(first)
+    start = load_model(first / "best.safetensors")
+    known = known_roles(start.card)
+    assert sorted(known.values()) == ["train", "train", "validation"]
+    shutil.copy(first / "best.safetensors", tmp_path / "alone.safetensors")
+    for seed in range(4):
+        images, labels = zip(*(discs(number) for number in (2, 1, 0, 30)), strict=True)
+        source = array_source(images, labels, names=["a", "b", "c", "new"])
+        data = prepare(TrainingFolder(source), seed, known=known)
+        assert _names(data.validation) == ["a"]
+        assert any("'a', 'b', 'c' took part" in note for note in data.notes)
+    params = TINY.updated(start=str(tmp_path / "alone.safetensors"))
+    wrong = [TrainingItem("x", *discs(0), role="validation"), TrainingItem("y", *discs(9), role="train")]
+    with pytest.raises(ReadError, match="None of the 2 images validates"):
+        fine_tune(make_run(tmp_path / "wrong", params, wrong))
+    with pytest.raises(ReadError, match="'x' is the only image, and it took part when the start model was made"):
+        fine_tune(make_run(tmp_path / "only", params, wrong[:1]))
+    right = [TrainingItem("x", *discs(2)), TrainingItem("y", *discs(9))]
+    second = make_run(tmp_path / "second", params, right)
+    fine_tune(second)
+    third = known_roles(load_model(second / "best.safetensors").card)
+    assert known.items() < third.items()
+    assert third[hash_pixels(discs(9)[0])] == "train"
+
+
+def test_an_image_that_was_halved_goes_on_with_the_same_halves_or_teaches(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "first", items=make_items((None,)))
+    fine_tune(first)
+    known = known_roles(load_model(first / "best.safetensors").card)
+    assert list(known.values()) == ["half"]
+    again = prepare(_folder(1), 0, known=known)
+    assert again.is_halved
+    for seed in range(4):
+        assert _names(prepare(_folder(2), seed, known=known).train) == ["disc 0"]
+
+
+def test_images_of_an_earlier_run_can_be_left_out() -> None:
+    earlier = prepare(_folder(3, {"disc 1": "validation"}), 0)
+    data = prepare(_folder(1, first=9), 0, earlier=earlier, left_out=[earlier.hashes["disc 0"]])
+    assert (_names(data.train), _names(data.validation)) == (["disc 2", "disc 9"], ["disc 1"])
+
+
+def test_an_earlier_run_whose_images_are_gone(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "first")
+    shutil.rmtree(first / "data")
+    with pytest.raises(ReadError, match="The images of the training that made the start model are needed too"):
+        fine_tune(make_run(tmp_path / "second", earlier=first))
+
+
+@pytest.mark.parametrize("lineage", ["text", {"roles": ["a"]}, {"roles": {"digest": "teacher"}}])
+def test_a_card_that_says_nothing_of_images(lineage: JsonValue) -> None:
+    assert known_roles(ModelCard(recipe={"lineage": lineage})) == {}
+    assert known_roles(ModelCard()) == {}
 
 
 def test_models_that_cannot_learn_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from napari_superpixels.data.training_folder import TrainingItem
-from napari_superpixels.engine.fine_tune_rows import NO_IMAGES, DataRow
+from napari_superpixels.engine.fine_tune import fine_tune
+from napari_superpixels.engine.fine_tune_errands import earlier_rows, install, write_run
+from napari_superpixels.engine.fine_tune_rows import NO_IMAGES, DataRow, examine
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.models import installed_models, model_events
 from napari_superpixels.engine.runs import is_locked
@@ -88,6 +91,26 @@ def test_a_run_from_the_list_to_a_model(session: FineTuneSession, window: Window
     # The images of that run take part in the next one, and keep their roles.
     window.wait_for(lambda: all(row.is_frozen for row in session.rows))
     assert [row.role for row in session.rows] == ["train", "validation", "train"]
+
+
+def test_what_the_list_says_of_a_continued_run_is_what_is_learnt_from(tmp_path: Path) -> None:
+    """A single new image keeps its role, and an earlier one that is not ticked stays away."""
+    runs = tmp_path / "runs"
+    first = make_run(runs / "first")
+    install(first, fine_tune(first), "mine")
+    earlier = earlier_rows(runs, "mine")
+    assert [(row.name, row.role) for row in earlier] == [
+        ("disc 0", "train"),
+        ("disc 1", "train"),
+        ("disc 2", "validation"),
+    ]
+    earlier[0] = replace(earlier[0], included=False)
+    item = TrainingItem("new", *discs(9))
+    new = examine(DataRow("new", "new", "layers", lambda: item, role="validation"))
+    folder = write_run(runs, [*earlier, new], TINY.updated(start="mine"), lambda: False)
+    report = fine_tune(folder)
+    assert report.train == ("disc 1",)
+    assert sorted(image.name for image in report.images) == ["disc 2", "new"]
 
 
 def test_pause_and_stop(session: FineTuneSession, window: Window) -> None:
