@@ -26,22 +26,35 @@ class Errands:
         self._is_open = True
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="napari-superpixels files")
 
-    def run(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
-        """Do something in the thread, then hand what comes of it to a function in the main thread."""
+    def run(
+        self,
+        work: Callable[[], Outcome],
+        then: Callable[[Outcome], None],
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Do something in the thread, then hand what comes of it to a function in the main thread.
+
+        Where `on_error` is given, what this errand raises goes there.
+        """
         if self._is_open:
-            self._pool.submit(self._work, work, then)
+            self._pool.submit(self._work, work, then, on_error or self._on_error)
 
     def close(self) -> None:
         """Take nothing more; what waits or runs is finished."""
         self._is_open = False
         self._pool.shutdown(wait=False)
 
-    def _work(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
+    def _work(
+        self,
+        work: Callable[[], Outcome],
+        then: Callable[[Outcome], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
         try:
             outcome = work()
         except Exception as error:  # noqa: BLE001 - the one place where an errand's errors are caught and handed on
             failure = error
-            self._dispatch(lambda: self._tell(self._on_error, failure))
+            self._dispatch(lambda: self._tell(on_error, failure))
         else:
             self._dispatch(lambda: self._tell(then, outcome))
 

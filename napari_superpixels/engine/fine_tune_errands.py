@@ -78,8 +78,12 @@ def write_trial(rows: Sequence[DataRow], params: FineTuneParams) -> Trial:
     by_role = {role: [row for row in used if row.role == role] for role in ("train", "validation")}
     few = used if len(used) == 1 else [group[0] for group in by_role.values()]
     folder = Path(tempfile.mkdtemp(prefix="napari-superpixels-"))
-    _write_data(folder, few, lambda: False)
-    write_job(folder, FineTuneJob(params=params, data=_DATA))
+    try:
+        _write_data(folder, few, lambda: False)
+        write_job(folder, FineTuneJob(params=params, data=_DATA))
+    except (SuperpixelsError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     counts = (1, 1) if len(used) == 1 else (len(by_role["train"]), len(by_role["validation"]))
     return Trial(folder, *counts)
 

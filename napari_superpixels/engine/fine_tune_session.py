@@ -16,15 +16,17 @@ from napari_superpixels.engine.preferences import save_runs_folder
 from napari_superpixels.engine.preview_files import PreviewLabels
 from napari_superpixels.engine.runs import WaitingRun, remove_run, waiting_runs
 from napari_superpixels.engine.scheduler import Dispatch
-from napari_superpixels.engine.training_process import CHILD, TrainingProcess
+from napari_superpixels.engine.training_process import CHILD, TrainingProcess, log_tail
 from napari_superpixels.errors import CancelledError, SuperpixelsError
 from napari_superpixels.params import FineTuneParams
 
 Phase = Literal["setup", "starting", "running", "paused", "stopping", "finished", "failed"]
 
 _RUNNING: tuple[Phase, ...] = ("starting", "running", "paused", "stopping")
-#: Seconds that a process which was told to stop has for it.
-_PATIENCE_SECONDS = 10.0
+#: Seconds that a process which was told to stop has to heed it; before its first step there is nothing to lose.
+_PATIENCE_SECONDS, _STARTING_PATIENCE_SECONDS = 10.0, 1.5
+#: Seconds that it then has to save, and to measure the best network.
+_ENDING_SECONDS = 120.0
 
 
 class FineTuneSession(FineTuneSetup):
@@ -70,7 +72,9 @@ class FineTuneSession(FineTuneSetup):
         """How the run at hand ended."""
         self._progress = FineTuneProgress()
         self._process: TrainingProcess | None = None
+        self._killer: threading.Timer | None = None
         self._view: dict[str, Any] | None = None
+        self._turn = 0
         self._is_closed = False
 
     @property
@@ -135,15 +139,18 @@ class FineTuneSession(FineTuneSetup):
         self._drop_estimate()
         self._begin("Writing the images…")
         rows, params, folder = self.rows, self.params, self.runs_folder
-        self._errands.run(lambda: errands_of.write_run(folder, rows, params, self._is_stopping), self._start)
+        self._errands.run(
+            lambda: errands_of.write_run(folder, rows, params, self._is_stopping), self._start, self._on_no_run
+        )
 
     def resume(self, folder: str | Path) -> None:
         """Go on with a run; of one that ended, show how."""
         if self.is_running:
             raise RuntimeError("A training is going on already.")
+        self._drop_estimate()
         self._begin("Opening the training…")
         self.run_folder = Path(folder)
-        self._errands.run(lambda: errands_of.open_run(Path(folder)), self._take_run)
+        self._errands.run(lambda: errands_of.open_run(Path(folder)), self._take_run, self._on_no_run)
 
     def pause(self) -> None:
         """Halt after the present step."""
@@ -157,16 +164,14 @@ class FineTuneSession(FineTuneSetup):
         """End the run and keep the best network so far."""
         if not self.is_running or self.phase == "stopping":
             return
+        patience = _STARTING_PATIENCE_SECONDS if self.phase == "starting" else _PATIENCE_SECONDS
         self._set_phase("stopping", "Stopping…")
         process = self._process
         if process is None:
             return
         process.send("go")
         process.send("stop")
-        timer = threading.Timer(_PATIENCE_SECONDS, process.kill)
-        timer.daemon = True
-        process.ended.connect(lambda code: timer.cancel())
-        timer.start()
+        self._kill_after(process, patience)
 
     def discard(self, folder: str | Path | None = None) -> None:
         """Remove a run with all that it holds: the one at hand, or another."""
@@ -203,12 +208,14 @@ class FineTuneSession(FineTuneSetup):
         """Ask for a preview of these pixels every few seconds while a run goes on; None for no more of them."""
         self._view = None
         if pixels is not None:
-            self._view = {"pixels": pixels, "n_segments": n_segments, "channel_axis": channel_axis, "rgb": rgb}
+            self._turn += 1
+            layout = {"channel_axis": channel_axis, "rgb": rgb}
+            self._view = {"pixels": pixels, "n_segments": n_segments, **layout, "turn": self._turn}
         self._send_view()
 
     def log_tail(self) -> str:
-        """Return the end of what the process of the run printed."""
-        return "" if self._process is None else self._process.log_tail()
+        """Return the end of what the process of the run at hand printed."""
+        return "" if self.run_folder is None else log_tail(self.run_folder)
 
     def close(self) -> None:
         """End what runs so that it can be resumed, and hear no more of it."""
@@ -247,8 +254,7 @@ class FineTuneSession(FineTuneSetup):
     def _start(self, folder: Path) -> None:
         self.run_folder = folder
         if self.phase == "stopping":
-            self._end("setup")
-            self.told.emit("Stopped before the training began.")
+            self._on_stopped()
             return
         process = self._process = TrainingProcess(folder, self._dispatch, self._module)
         process.received.connect(self._on_event)
@@ -267,8 +273,12 @@ class FineTuneSession(FineTuneSetup):
         elif kind == "failed":
             self._fail(event["message"])
         elif kind == "stopped":
-            self._end("setup")
-            self.told.emit("Stopped before anything was learnt.")
+            self._on_stopped()
+        elif kind == "stopping":
+            self.message = "Measuring the best network so far…"
+            self.progressed.emit()
+            assert self._process is not None
+            self._kill_after(self._process, _ENDING_SECONDS)
         elif kind == "preview":
             folder = self.run_folder
             assert folder is not None
@@ -304,20 +314,32 @@ class FineTuneSession(FineTuneSetup):
         if process is not self._process:
             return
         if self.phase == "stopping":
-            self._end("setup")
-            self.told.emit("The training did not stop in time and was ended; Resume goes on from its last check.")
+            self._on_stopped()
             return
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        why = " Systems do that where memory runs out." if code == -9 else ""
         folder = self.run_folder
-        self._fail(f"The training process {how} without saying why. What it printed is in {folder}/log.txt.")
+        self._fail(f"The training process {how} without saying why.{why} What it printed is in {folder}/log.txt.")
 
-    def _on_error(self, error: Exception) -> None:
-        if self.is_running and not isinstance(error, CancelledError):
+    def _on_stopped(self) -> None:
+        self._end("setup")
+        resumed = "Stopped; Resume goes on from what was saved last."
+        self.told.emit(resumed if self.can_resume else "Stopped before anything was learnt that could be kept.")
+
+    def _on_no_run(self, error: Exception) -> None:
+        if isinstance(error, CancelledError):
+            self._on_stopped()
+        else:
             self._fail(str(error))
-            return
-        if self.is_running:
-            self._end("setup")
-        super()._on_error(error)
+
+    def _kill_after(self, process: TrainingProcess, seconds: float) -> None:
+        """End a process unless it ends by itself; this takes the place of what was said of it before."""
+        if self._killer is not None:
+            self._killer.cancel()
+        timer = self._killer = threading.Timer(seconds, process.kill)
+        timer.daemon = True
+        process.ended.connect(lambda code: timer.cancel())
+        timer.start()
 
     def _on_installed(self, name: str) -> None:
         self._end("setup")
@@ -327,7 +349,8 @@ class FineTuneSession(FineTuneSetup):
         self.told.emit(f"{name!r} is in every list of models now, and the next training starts from it.")
 
     def _show_preview(self, labels: PreviewLabels) -> None:
-        if self._view is not None:
+        # An answer to an earlier request is of no use.
+        if self._view is not None and labels.turn == self._view["turn"]:
             self.preview_ready.emit(labels)
 
     def _send(self, command: str) -> None:

@@ -17,6 +17,7 @@ from napari_superpixels.engine.fine_tune_rows import DataRow, default_role, exam
 from napari_superpixels.engine.preferences import runs_folder
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.training_process import CHILD, TrainingProcess
+from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.params import FineTuneParams
 
 
@@ -55,7 +56,8 @@ class FineTuneSetup:
         """Whether an estimate is being made."""
         self._dispatch, self._module = dispatch, module
         self._errands = Errands(dispatch, self._on_error)
-        self._estimator: TrainingProcess | None = None
+        self._estimator: tuple[TrainingProcess, errands_of.Trial] | None = None
+        self._n_asked = 0
         self._keys = itertools.count()
 
     @property
@@ -118,14 +120,18 @@ class FineTuneSetup:
         if self.problem or self.is_estimating:
             return
         self.estimate, self.is_estimating = None, True
+        self._n_asked += 1
         self.estimated.emit()
-        rows, params = self.rows, self.params
-        self._errands.run(lambda: errands_of.write_trial(rows, params), self._start_estimate)
+        rows, params, number = self.rows, self.params, self._n_asked
+        self._errands.run(
+            lambda: errands_of.write_trial(rows, params),
+            lambda trial: self._start_estimate(trial, number),
+            lambda error: self._on_no_estimate(str(error), number),
+        )
 
     def close(self) -> None:
         """End what runs, and hear no more of it."""
-        if self._estimator is not None:
-            self._estimator.leave()
+        self._end_estimate()
         self._errands.close()
 
     def _take_row(self, row: DataRow) -> None:
@@ -159,30 +165,52 @@ class FineTuneSetup:
         self._set_rows(tuple(replace(row, **values) if row.key == key else row for row in self.rows))
 
     def _drop_estimate(self) -> None:
-        if self.estimate is not None:
+        """Forget an estimate, and one under way: it is for other images or parameters."""
+        if self.estimate is not None or self.is_estimating:
+            self._end_estimate()
             self.estimate = None
             self.estimated.emit()
 
-    def _start_estimate(self, trial: "errands_of.Trial") -> None:
-        process = self._estimator = TrainingProcess(trial.folder, self._dispatch, self._module)
+    def _end_estimate(self) -> None:
+        self.is_estimating = False
+        self._n_asked += 1
+        if self._estimator is not None:
+            process, trial = self._estimator
+            self._estimator = None
+            process.leave()
+            process.kill()
+            self._errands.run(partial(_clear, process, trial), lambda _: None)
+
+    def _start_estimate(self, trial: "errands_of.Trial", number: int) -> None:
+        if number != self._n_asked:
+            self._errands.run(trial.remove, lambda _: None)
+            return
+        process = TrainingProcess(trial.folder, self._dispatch, self._module)
+        self._estimator = process, trial
         process.received.connect(self._on_estimate)
-        process.ended.connect(lambda code: self._on_estimated(trial))
-        process.start(["--estimate", str(trial.n_train), str(trial.n_validation)])
+        process.ended.connect(lambda code: self._on_no_estimate(f"its process ended with code {code}.", number))
+        try:
+            process.start(["--estimate", str(trial.n_train), str(trial.n_validation)])
+        except SuperpixelsError as error:
+            self._on_no_estimate(str(error), number)
 
     def _on_estimate(self, event: dict[str, Any]) -> None:
         if event["event"] == "estimate":
+            self._end_estimate()
             self.estimate = Estimate(*(event[name] for name in ("seconds", "step_seconds", "check_seconds")))
+            self.estimated.emit()
         elif event["event"] == "failed":
-            self.told.emit(f"The time cannot be estimated: {event['message']}")
+            self._on_no_estimate(event["message"], self._n_asked)
 
-    def _on_estimated(self, trial: "errands_of.Trial") -> None:
-        self._estimator = None
-        self.is_estimating = False
-        self._errands.run(trial.remove, lambda _: None)
-        self.estimated.emit()
+    def _on_no_estimate(self, reason: str, number: int) -> None:
+        if number == self._n_asked:
+            self._drop_estimate()
+            self.told.emit(f"The time cannot be estimated: {reason}")
 
     def _on_error(self, error: Exception) -> None:
         self.told.emit(str(error))
-        if self.is_estimating and self._estimator is None:
-            self.is_estimating = False
-            self.estimated.emit()
+
+
+def _clear(process: TrainingProcess, trial: "errands_of.Trial") -> None:
+    process.end()
+    trial.remove()

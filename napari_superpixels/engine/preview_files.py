@@ -34,8 +34,9 @@ def ask_preview(
     *,
     channel_axis: int | None = None,
     rgb: bool | None = None,
+    turn: int = 0,
 ) -> None:
-    """Write the pixels that are to be shown into the folder of a run.
+    """Write the pixels that are to be shown into the folder of a run, with the number of the request.
 
     Raises
     ------
@@ -44,7 +45,8 @@ def ask_preview(
     """
     layout = np.array([-1 if channel_axis is None else channel_axis % pixels.ndim, -1 if rgb is None else int(rgb)])
     with replacing(Path(folder) / _INPUT) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, pixels=pixels, n_segments=np.array(n_segments), layout=layout)
+        number = np.array(n_segments)
+        np.savez(file, allow_pickle=False, pixels=pixels, n_segments=number, layout=layout, turn=np.array(turn))
 
 
 def read_preview(folder: str | Path) -> PreviewLabels:
@@ -60,7 +62,7 @@ def read_preview(folder: str | Path) -> PreviewLabels:
 
 
 def read_request(folder: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what :func:`ask_preview` wrote: ``pixels``, ``n_segments``, and ``layout``, -1 for None.
+    """Read what :func:`ask_preview` wrote: ``pixels``, ``n_segments``, ``turn``, and ``layout``, -1 for None.
 
     Raises
     ------

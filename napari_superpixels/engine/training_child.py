@@ -43,6 +43,7 @@ class Talk:
         self._lock = threading.Lock()
         self._is_paused = False
         self.is_stopped = False
+        self._is_heeded = False
         self._n_previews = 0
         self.preview_turn = 0
         """Number of the request for a preview that holds; 0 for none."""
@@ -64,6 +65,9 @@ class Talk:
             while self._is_paused and not self.is_stopped:
                 time.sleep(_PAUSE_SECONDS)
             self.tell("resumed")
+        if self.is_stopped and not self._is_heeded:
+            self._is_heeded = True
+            self.tell("stopping")
         return self.is_stopped
 
     def _listen(self) -> None:
@@ -141,23 +145,25 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             with held_lock(options.folder):
                 if options.estimate:
-                    _estimate(options.folder, options.estimate, talk)
+                    event, values = "estimate", _estimate(options.folder, options.estimate)
                 else:
-                    _fine_tune(options.folder, talk)
+                    event, values = "done", _fine_tune(options.folder, talk)
         except CancelledError:
             talk.tell("stopped")
-        except (SuperpixelsError, ValueError) as error:
-            traceback.print_exc()
-            talk.tell("failed", message=str(error))
-            return 1
         except Exception as error:  # noqa: BLE001 - the window is to say what happened, whatever it was
-            traceback.print_exc()
-            talk.tell("failed", message=f"{type(error).__name__}: {error}")
+            # A full disk takes no message either.
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            is_worded = isinstance(error, SuperpixelsError | ValueError)
+            talk.tell("failed", message=str(error) if is_worded else f"{type(error).__name__}: {error}")
             return 1
+        else:
+            # Not before the folder is free: the window may remove it at once.
+            talk.tell(event, **values)
     return 0
 
 
-def _fine_tune(folder: Path, talk: Talk) -> None:
+def _fine_tune(folder: Path, talk: Talk) -> dict[str, Any]:
     talk.tell("loading")
     from napari_superpixels.engine.fine_tune import FineTuneEvents, fine_tune
     from napari_superpixels.engine.fine_tune_files import read_job
@@ -174,15 +180,14 @@ def _fine_tune(folder: Path, talk: Talk) -> None:
 
     events = FineTuneEvents(teller.on_target, teller.on_baseline, teller.on_step, teller.on_epoch, on_model)
     report = fine_tune(folder, resume=True, events=events, should_stop=talk.should_stop)
-    talk.tell("done", report=report.model_dump(), peak_bytes=_peak_bytes())
+    return {"report": report.model_dump(), "peak_bytes": _peak_bytes()}
 
 
-def _estimate(folder: Path, counts: list[int], talk: Talk) -> None:
+def _estimate(folder: Path, counts: list[int]) -> dict[str, Any]:
     from napari_superpixels.engine.fine_tune_estimate import estimate
 
     found = estimate(folder, *counts)
-    values = {name: getattr(found, name) for name in ("seconds", "step_seconds", "check_seconds")}
-    talk.tell("estimate", **values)
+    return {name: getattr(found, name) for name in ("seconds", "step_seconds", "check_seconds")}
 
 
 @contextlib.contextmanager

@@ -30,29 +30,34 @@ class Preview:
 
     def __init__(self, folder: Path, start: str) -> None:
         self._folder, self._start = folder, start
-        self._turn = 0
+        self._asked = 0
+        self._turn: int | None = None
         self._next = 0.0
         self._before: npt.NDArray[np.int32] | None = None
 
-    def show(self, make: Callable[[], Model], turn: int, *, should_stop: Callable[[], bool]) -> bool:
+    def show(self, make: Callable[[], Model], asked: int, *, should_stop: Callable[[], bool]) -> bool:
         """Make a preview if one is wanted and it is time, and return whether there is a new one.
 
         Parameters
         ----------
         make : callable
             Returns the network as it is.
-        turn : int
-            How often one was asked for; another number means other pixels.
+        asked : int
+            How often one was asked for, 0 for none; after another number it is time at once.
         should_stop : callable
             Asked meanwhile; True gives it up.
         """
         began = time.perf_counter()
-        if turn == 0 or (turn == self._turn and began < self._next):
+        if asked == 0 or (asked == self._asked and began < self._next):
             return False
+        self._asked = asked
         try:
             arrays = read_request(self._folder)
+            # The window may have written the next request before it told of it.
+            turn = int(arrays["turn"])
             if turn != self._turn or self._before is None:
-                self._turn, self._before = turn, self._segment(load_model(self._start), arrays, should_stop)
+                self._turn, self._before = None, self._segment(load_model(self._start), arrays, should_stop)
+                self._turn = turn
             after = self._segment(make(), arrays, should_stop)
             write_preview(self._folder, PreviewLabels(self._before, after, turn))
         except (CancelledError, ReadError):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,7 +18,17 @@ from napari_superpixels.errors import TrainingError, WriteError
 
 #: What the child runs. Not multiprocessing, which would run a user's own script a second time.
 CHILD = "napari_superpixels.engine.training_child"
-_LOG_TAIL = 2000
+_LOG, _LOG_TAIL = "log.txt", 2000
+
+
+def log_tail(folder: Path) -> str:
+    """Return the end of what the child of a folder printed; empty where there is none."""
+    try:
+        with (folder / _LOG).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL))
+            return log.read().decode("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 class TrainingProcess:
@@ -69,12 +80,15 @@ class TrainingProcess:
                 "Training needs a Python interpreter of its own, and this program does not tell where its is. Install "
                 "napari with pip or conda, or train with 'napari-superpixels train'."
             )
+        # Modules are not looked for in the folder that napari was started in: a file of the user's there, such as
+        # "statistics.py", would take the place of Python's own.
+        environment = {**os.environ, "PYTHONSAFEPATH": "1"}
         # A group of its own: Ctrl+C in the terminal is for the window, which then ends the training in good order.
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         try:
-            with (self._folder / "log.txt").open("a", encoding="utf-8") as log:
+            with (self._folder / _LOG).open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", self._module, str(self._folder.absolute()), *arguments],
                     stdin=subprocess.PIPE,
@@ -84,6 +98,7 @@ class TrainingProcess:
                     encoding="utf-8",
                     errors="replace",
                     bufsize=1,
+                    env=environment,
                     **group,
                 )
         except FileNotFoundError as error:
@@ -107,6 +122,12 @@ class TrainingProcess:
         if self._process is not None:
             self._process.kill()
 
+    def end(self) -> None:
+        """End the child at once, and wait until it has; in a worker thread."""
+        self.kill()
+        if self._process is not None:
+            self._process.wait()
+
     def leave(self) -> None:
         """Let the child end in good order, and hear no more of it."""
         self.received.disconnect()
@@ -114,14 +135,6 @@ class TrainingProcess:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-
-    def log_tail(self) -> str:
-        """Return the end of what the child printed."""
-        try:
-            text = (self._folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return text[-_LOG_TAIL:].strip()
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
         stream: IO[str] | None = process.stdout

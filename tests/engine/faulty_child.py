@@ -15,6 +15,14 @@ FAULT, STEP = os.environ["FAULT"], int(os.environ["FAULT_STEP"])
 _step, _losses = TrainModule.training_step, train_module.training_losses
 
 
+def _fill_disk() -> None:
+    """Let no file grow from now on, neither a model nor the log."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+
+
 def _training_step(self: TrainModule, batch: Any, batch_idx: int) -> torch.Tensor:
     if self.step + 1 == STEP:
         if FAULT == "memory":
@@ -26,6 +34,8 @@ def _training_step(self: TrainModule, batch: Any, batch_idx: int) -> torch.Tenso
             sys.stdout.write("and prints\n")
         if FAULT == "disk":
             raise WriteError("state.safetensors cannot be written: No space left on device.")
+        if FAULT == "full":
+            _fill_disk()
     return _step(self, batch, batch_idx)
 
 

@@ -23,6 +23,8 @@ from napari_superpixels.engine.models import installed_models, model_events
 from napari_superpixels.engine.runs import is_locked
 from tests.engine.fine_tuning import TINY, Window, add_discs, discs, make_run
 
+#: A file that takes nothing, as on a full disk.
+FULL = Path("/dev/full")
 LONG = TINY.updated(steps=4000, epoch_steps=2000)
 
 
@@ -36,6 +38,8 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_SUPERPIXELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NAPARI_SUPERPIXELS_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    root = str(Path(__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
 
 
 @pytest.fixture
@@ -211,6 +215,7 @@ def test_a_child_whose_window_is_gone_stops_in_good_order(tmp_path: Path) -> Non
         ("crash", "without saying why"),
         ("garbage", ""),
         ("disk", "cannot be written"),
+        pytest.param("full", "cannot be written", marks=pytest.mark.skipif(not FULL.exists(), reason="Linux only")),
     ],
 )
 def test_faults_of_the_child(
