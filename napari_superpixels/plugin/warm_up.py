@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 from napari.layers import Labels
+from napari.utils.transforms import Affine
 
 from napari_superpixels.engine.session import warm_up
 from napari_superpixels.plugin.style import line_colormap
@@ -22,6 +23,8 @@ def start_warm_up() -> None:
         if _is_started:
             return
         _is_started = True
+    # It loads napari's units, which fails where two threads do so at once.
+    Affine(ndim=2)
     threading.Thread(target=_warm_up, name="napari-superpixels-warm-up").start()
 
 
