@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import ValidationError
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.exit_codes import failed
+from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
 from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.errors import CancelledError, SuperpixelsError
 from napari_superpixels.params import FineTuneParams
@@ -71,8 +72,7 @@ def fine_tune_from(options: dict[str, Any]) -> None:
         if options["save_as"] is not None:
             _install(output, report, options["save_as"])
     except (KeyboardInterrupt, CancelledError):
-        typer.echo(f"Interrupted. Go on with: napari-superpixels train -o {output} --resume", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise interrupted(output) from None
     except (SuperpixelsError, ValueError) as error:
         raise failed(error) from None
 
@@ -99,13 +99,13 @@ def _run(output: Path, job: "FineTuneJob | None", workers: int) -> "FineTuneRepo
     if job is not None:
         write_job(output, job)
     try:
-        with TrainingBar(is_shown=True) as bar:
+        with stopping_on_interrupt() as should_stop, TrainingBar(is_shown=True) as bar:
             events = FineTuneEvents(
                 bar.on_target,
                 on_step=lambda event, n_steps: bar.on_step(event),
                 on_epoch=bar.on_epoch,
             )
-            return fine_tune(output, resume=job is None, events=events, workers=workers)
+            return fine_tune(output, resume=job is None, events=events, should_stop=should_stop, workers=workers)
     except (SuperpixelsError, ValueError) as error:
         if job is not None and not isinstance(error, CancelledError):
             withdraw_job(output)

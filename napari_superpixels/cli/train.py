@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.exit_codes import failed
 from napari_superpixels.cli.fine_tune import fine_tune_from, help_of, is_fine_tune
+from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
 from napari_superpixels.cli.options import read_object
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.cli.training_bar import TrainingBar
-from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.errors import CancelledError, SuperpixelsError
 
 if TYPE_CHECKING:
     from napari_superpixels.data.sources import DataSource
@@ -187,7 +188,7 @@ def train(
         config = RunFolder(output).read_config() if resume else _new_config(context.params, data)
         source, validation = _open(config.data)
         compute = Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers, precision=precision)
-        with TrainingBar(is_shown=is_first_process()) as bar:
+        with stopping_on_interrupt() as should_stop, TrainingBar(is_shown=is_first_process()) as bar:
             result = train_network(
                 output,
                 source,
@@ -200,12 +201,14 @@ def train(
                 on_target=bar.on_target,
                 on_step=bar.on_step,
                 on_epoch=bar.on_epoch,
+                should_stop=should_stop,
             )
-    except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Go on with: napari-superpixels train -o {output} --resume", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    except (KeyboardInterrupt, CancelledError):
+        raise interrupted(output) from None
     except (SuperpixelsError, ValueError) as error:
         raise failed(error) from None
+    if result.reason == "stopped":
+        raise interrupted(output, result.step)
     if is_first_process():
         why = "" if result.reason == "complete" else " The validation stopped getting better."
         typer.echo(f"Done after {result.step} steps.{why} The best model is {result.best}")

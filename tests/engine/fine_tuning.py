@@ -1,5 +1,6 @@
 """Small fine-tunings for tests: images of discs, a queue in the place of a window's event loop, a folder of models."""
 
+import os
 import queue
 import time
 from collections.abc import Callable
@@ -42,6 +43,14 @@ def make_run(
     write_training_folder(folder / "data", make_items() if items is None else items)
     write_job(folder, FineTuneJob(params=params, data="data", earlier=None if earlier is None else str(earlier)))
     return folder
+
+
+def search_path() -> str:
+    """Return a PYTHONPATH with which another process finds these tests."""
+    root = str(Path(__file__).parents[2])
+    present = os.environ.get("PYTHONPATH")
+    # An empty entry would be the folder that Python is started in.
+    return os.pathsep.join([root, present]) if present else root
 
 
 class Window:

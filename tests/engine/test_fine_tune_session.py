@@ -21,7 +21,7 @@ from napari_superpixels.engine.fine_tune_rows import NO_IMAGES, DataRow, examine
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.models import installed_models, model_events
 from napari_superpixels.engine.runs import is_locked
-from tests.engine.fine_tuning import TINY, Window, add_discs, discs, make_run
+from tests.engine.fine_tuning import TINY, Window, add_discs, discs, make_run, search_path
 
 #: A file that takes nothing, as on a full disk.
 FULL = Path("/dev/full")
@@ -38,8 +38,7 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_SUPERPIXELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NAPARI_SUPERPIXELS_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    root = str(Path(__file__).parents[2])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", search_path())
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from napari_superpixels.engine.training_process import TrainingProcess, log_tail
 from napari_superpixels.errors import TrainingError, WriteError
 from napari_superpixels.nets.checkpoint import load_model
 from napari_superpixels.nets.train import TrainEvent
-from tests.engine.fine_tuning import TINY, Window, add_discs, discs, make_run
+from tests.engine.fine_tuning import TINY, Window, add_discs, discs, make_run, search_path
 
 CHILD = "tests.engine.talking_child"
 
@@ -41,8 +41,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.setenv("NAPARI_SUPERPIXELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    root = str(Path(__file__).parents[2])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", search_path())
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_files_beside_the_user_do_not_replace_modules(
     process = TrainingProcess(tmp_path, window.dispatch, CHILD)
     events, codes = _heard(process)
     process.start()
-    window.wait_for(lambda: events)
+    window.wait_for(lambda: events or codes)
     process.send("stop")
     window.wait_for(lambda: codes)
     assert codes == [0]

@@ -239,7 +239,7 @@ def test_the_folder_is_moved_with_its_journal(correct, tmp_path, qtbot) -> None:
     assert list(old.iterdir()) == []
     [path] = (tmp_path / "elsewhere").iterdir()
     assert restore(path).state.classes[A] == 1
-    assert str(tmp_path / "elsewhere") in correct.panel.files.folder.toolTip()
+    assert str(tmp_path / "elsewhere") in correct.panel.files.journal.text.toolTip()
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(correct, tmp_path, qtbot) -> None:
