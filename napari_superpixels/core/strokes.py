@@ -137,8 +137,9 @@ def _filled(
     n_rows = np.maximum(np.minimum(np.floor(high), last[0]).astype(np.int64) - top + 1, 0)
     edge = np.repeat(np.arange(len(corners)), n_rows)
     row = top[edge] + np.arange(edge.size) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
-    slope = (ends[:, 1] - starts[:, 1]) / np.where(high > low, ends[:, 0] - starts[:, 0], np.inf)
-    column = starts[edge, 1] + (row - starts[edge, 0]) * slope[edge]
+    height = np.where(high > low, ends[:, 0] - starts[:, 0], np.inf)
+    # The share of the edge above the row, at most 1, and no slope, which can be infinite.
+    column = starts[edge, 1] + (row - starts[edge, 0]) / height[edge] * (ends[:, 1] - starts[:, 1])[edge]
     shape = last - first + 1
     turns = np.zeros((shape[0], shape[1] + 1), np.uint8)
     # A corner between two edges counts once: each edge is without its lower end.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon
 
@@ -111,6 +111,7 @@ def test_an_area_is_cut_at_the_image_and_may_be_empty():
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=12))
+@example([(0.0, 0.0), (5e-324, 1.0)])
 def test_an_area_is_what_scikit_image_fills(corners):
     box, mask = pixels_inside(corners, SHAPE)
     ours = np.zeros(SHAPE, bool)

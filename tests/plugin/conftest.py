@@ -1,3 +1,4 @@
+import gc
 import threading
 
 import pytest
@@ -5,6 +6,15 @@ import pytest
 import napari_superpixels.plugin.warm_up as warm_up_module
 from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_objects_to_search():
+    """Take what is there out of the garbage collector's sight: napari's fixtures let it search all for each window."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
