@@ -19,6 +19,8 @@ class FineTuneProgress:
         """``step`` and the measures of each check."""
         self.baseline: dict[str, float] = {}
         """The measures of the start model."""
+        self.n_steps = 0
+        """Steps of the whole run; 0 while it is not known."""
         self.share = 0.0
         """Share of the steps that are done."""
         self.seconds_left: float | None = None
@@ -59,7 +61,8 @@ class FineTuneProgress:
 
     def _take_step(self, event: dict[str, Any]) -> None:
         step = event["step"]
-        self.share = step / event["of"]
+        self.n_steps = event["of"]
+        self.share = step / self.n_steps
         self.seconds_left = event["seconds_left"]
         while self.curve and self.curve[-1]["step"] >= step:
             self.curve.pop()

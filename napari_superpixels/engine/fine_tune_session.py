@@ -108,6 +108,11 @@ class FineTuneSession(FineTuneSetup):
         return self._progress.share
 
     @property
+    def n_steps(self) -> int:
+        """Steps of the whole run; 0 while it is not known."""
+        return self._progress.n_steps
+
+    @property
     def seconds_left(self) -> float | None:
         """Seconds that the run will take yet; None while that is not known."""
         return self._progress.seconds_left

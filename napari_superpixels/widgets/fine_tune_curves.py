@@ -5,19 +5,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QGraphicsView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._plot import Plot
 from napari_superpixels.widgets.fine_tune_wording import BR, UE
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
 
-#: Fastest that curves are drawn anew.
-INTERVAL_MS = 250
 _HEIGHT, _LAST_HEIGHT = 108, 130
 _AXIS_WIDTH, _AXIS_HEIGHT, _NAMED_AXIS_HEIGHT = 46, 22, 40
 # pyqtgraph draws the name of an axis a little below it.
@@ -46,6 +43,7 @@ class CurvePlot(Plot):
         self.curve = pg.PlotDataItem()
         self.start = pg.PlotDataItem()
         self._is_loss = is_loss
+        self._drawn: tuple[Any, ...] = ()
         height = _LAST_HEIGHT if is_last else _HEIGHT
         super().__init__(name, title, description, height, (self.raw, self.start, self.curve), _NAME_MARGIN * is_last)
         self.setAccessibleName(title)
@@ -77,8 +75,15 @@ class CurvePlot(Plot):
         self.start.setPen(pg.mkPen(colors["start"], width=1.5, style=Qt.PenStyle.DashLine))
         self.view.viewport().update()
 
-    def show_values(self, x: npt.NDArray[Any], y: npt.NDArray[Any], start: float | None, last_step: float) -> None:
-        """Draw values y (n,) at steps x (n,), and the start model's value as a dashed line up to `last_step`."""
+    def show_values(self, x: npt.NDArray[Any], y: npt.NDArray[Any], start: float | None, last_step: float) -> bool:
+        """Draw values y (n,) at steps x (n,), and the start model's value as a dashed line up to `last_step`.
+
+        Returns whether they are others than those drawn.
+        """
+        drawn = (x.tolist(), y.tolist(), start, last_step)
+        if drawn == self._drawn:
+            return False
+        self._drawn = drawn
         shown = np.isfinite(y)
         x, y = x[shown], y[shown]
         values = y
@@ -95,10 +100,11 @@ class CurvePlot(Plot):
             low, high = _range(seen, is_loss=self._is_loss)
             self.box.setRange(xRange=(0.0, last_step), yRange=(low, high), padding=0.03)
         self.view.viewport().update()
+        return True
 
 
 class FineTuneCurves(QWidget):
-    """Loss, 1 - ASA and boundary recall of a session, drawn at most four times a second.
+    """Loss, 1 - ASA and boundary recall of a session, as they are when `redraw` is called.
 
     Parameters
     ----------
@@ -143,40 +149,30 @@ class FineTuneCurves(QWidget):
         self.validation.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for part in (self.legend, self.loss, self.validation, self.error, self.recall):
             layout.addWidget(part)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(INTERVAL_MS)
-        self._later.timeout.connect(self.redraw)
-        self._links = Links()
-        self._links.connect(session.curve_changed, self._on_changed)
         self._show_legend()
         self.redraw()
 
-    def close_session(self) -> None:
-        """Stop watching the session."""
-        self._later.stop()
-        self._links.close()
-
-    def redraw(self) -> None:
-        """Draw the values that the session has now."""
+    def redraw(self, n_plots: int = 3) -> bool:
+        """Draw the values that the session has now, in so many plots at most; return whether all are drawn."""
         steps, losses = _columns(self._session.curve, "loss")
-        last = max([1.0, *steps[-1:], *(float(epoch["step"]) for epoch in self._session.epochs[-1:])])
-        self.loss.show_values(steps, losses, None, last)
+        epochs = [float(epoch["step"]) for epoch in self._session.epochs[-1:]]
+        last = max([1.0, float(self._session.n_steps), *steps[-1:], *epochs])
+        # First those that change now and then.
         for plot, measure in ((self.error, UE), (self.recall, BR)):
             start = self._session.baseline.get(measure)
-            plot.show_values(*_columns(self._session.epochs, measure), start, last)
+            if n_plots and plot.show_values(*_columns(self._session.epochs, measure), start, last):
+                n_plots -= 1
+        if n_plots and self.loss.show_values(steps, losses, None, last):
+            n_plots -= 1
         for part, plot in ((self.validation, self.error), (self.legend, self.loss)):
             part.setHidden(plot.isHidden() and self.error.isHidden())
+        return n_plots > 0
 
     def changeEvent(self, event: Any) -> None:
         """Follow the window's theme."""
         super().changeEvent(event)
         if event.type() in (event.Type.PaletteChange, event.Type.StyleChange):
             self._show_legend()
-
-    def _on_changed(self) -> None:
-        if not self._later.isActive():
-            self._later.start()
 
     def _show_legend(self) -> None:
         colors = curve_colors(self.palette().color(QPalette.ColorRole.WindowText))
@@ -207,9 +203,13 @@ def _columns(points: Any, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArr
 
 
 def _range(values: npt.NDArray[Any], *, is_loss: bool) -> tuple[float, float]:
-    """Return limits that outliers of a loss do not set, and that a flat curve does not make a hair's breadth."""
+    """Return limits that outliers of a loss do not set, and that a flat curve does not make a hair's breadth.
+
+    They are round, so that they seldom change: an axis takes tens of milliseconds to be drawn anew.
+    """
     low, high = float(values.min()), float(np.quantile(values, 0.99) if is_loss else values.max())
     least = 0.02 * max(abs(high), 1e-3)
     if high - low < least:
         low, high = (low + high - least) / 2, (low + high + least) / 2
-    return low, high
+    unit = 10 ** np.floor(np.log10(high - low)) / 2
+    return float(np.floor(low / unit) * unit), float(np.ceil(high / unit) * unit)

@@ -70,12 +70,13 @@ class FineTuneProgress(QWidget):
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_INTERVAL_MS)
-        self._later.timeout.connect(self._show_progress)
+        self._later.timeout.connect(self._redraw_some)
         self.preview.clicked.connect(self.preview_toggled)
         self.pause.clicked.connect(self._on_pause)
         self.stop.clicked.connect(lambda: session.stop())
         self._links = Links()
         self._links.connect(session.progressed, self._on_progressed)
+        self._links.connect(session.curve_changed, self._on_progressed)
         self._links.connect(session.phase_changed, self.refresh)
         self.refresh()
 
@@ -83,8 +84,6 @@ class FineTuneProgress(QWidget):
         """Stop watching the session, which goes on."""
         self._later.stop()
         self._links.close()
-        if self.curves is not None:
-            self.curves.close_session()
 
     def refresh(self) -> None:
         """Show the phase, and what can be done in it."""
@@ -105,6 +104,8 @@ class FineTuneProgress(QWidget):
             self.curves = FineTuneCurves(self._session)
             self.column.addWidget(self.curves)
         self._show_progress()
+        if self.curves is not None:
+            self.curves.redraw()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -133,10 +134,22 @@ class FineTuneProgress(QWidget):
         if not self._later.isActive():
             self._later.start()
 
+    def _redraw_some(self) -> None:
+        """Show how far it is, at once: each change would have napari's window, and its canvas, put together anew.
+
+        One plot at a time, which takes up to 20 ms; the others have their turn a moment later.
+        """
+        self._show_progress()
+        if self.curves is not None and not self.curves.redraw(n_plots=1):
+            self._later.start()
+
     def _show_progress(self) -> None:
         session = self._session
+        # Qt draws a bar, and with it the window, before setValue() returns, unless it is told not to.
+        self.bar.setUpdatesEnabled(False)
         self.bar.setValue(round(1000 * session.progress))
         self.bar.setFormat(f"{100 * session.progress:.0f} %")
+        self.bar.setUpdatesEnabled(True)
         seconds = session.seconds_left if session.phase in ("running", "paused") else None
         self.left.setText("" if seconds is None else f"{duration(seconds)} left")
         message = session.message or self._describe_steps()

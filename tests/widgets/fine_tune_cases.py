@@ -42,7 +42,7 @@ class FakeSession:
         self.curve: list[dict] = []
         self.epochs: list[dict] = []
         self.baseline: dict[str, float] = {}
-        self.progress, self.seconds_left = 0.0, None
+        self.n_steps, self.progress, self.seconds_left = 0, 0.0, None
         self.estimate, self.report, self.run_folder = None, None, None
         self.is_estimating = self.can_resume = False
         self.unfinished: list = []

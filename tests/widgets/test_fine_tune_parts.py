@@ -1,5 +1,7 @@
+import itertools
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,9 +54,7 @@ def progress(qtbot, state):
 
 @pytest.fixture
 def curves(qtbot, state):
-    curves = shown(qtbot, FineTuneCurves(state))
-    yield curves
-    curves.close_session()
+    return shown(qtbot, FineTuneCurves(state))
 
 
 @pytest.fixture
@@ -185,12 +185,12 @@ def test_pause_and_go_on_and_stop(progress, state) -> None:
     assert state.asked == [("pause",), ("go",), ("stop",)]
 
 
-def test_curves_show_the_session(curves, state, qtbot) -> None:
+def test_curves_show_the_session(curves, state) -> None:
     assert curves.loss.isHidden()
     assert curves.error.isHidden()
     make_curves(state)
-    state.curve_changed.emit()
-    qtbot.waitUntil(lambda: not curves.loss.isHidden())
+    curves.redraw()
+    assert not curves.loss.isHidden()
     steps, losses = curves.loss.raw.getData()
     assert len(steps) == 260
     np.testing.assert_allclose(losses, [point["loss"] for point in state.curve])
@@ -201,15 +201,52 @@ def test_curves_show_the_session(curves, state, qtbot) -> None:
         np.testing.assert_allclose(plot.start.getData()[1], state.baseline[measure])
 
 
-def test_curves_are_drawn_at_most_four_times_a_second(curves, state, qtbot, monkeypatch) -> None:
+def test_curves_are_drawn_at_most_four_times_a_second(progress, state, qtbot, monkeypatch) -> None:
+    state.set_phase("running")
     make_curves(state)
     drawn = []
-    monkeypatch.setattr(curves.loss, "show_values", lambda *values: drawn.append(len(values[0])))
+    monkeypatch.setattr(progress.curves.loss, "show_values", lambda *values: drawn.append(len(values[0])) or True)
+    progress.curves.redraw()
+    drawn.clear()
     for _ in range(50):
         state.curve_changed.emit()
         qtbot.wait(10)
     assert 1 <= len(drawn) <= 3
-    qtbot.waitUntil(lambda: drawn[-1] == 260)
+    assert drawn[-1] == 260
+
+
+def test_plots_take_turns(progress, state, qtbot, monkeypatch) -> None:
+    state.set_phase("running")
+    turns = []
+    for name in ("loss", "error", "recall"):
+        plot = getattr(progress.curves, name)
+        show = plot.show_values
+
+        def note(*values, name=name, show=show) -> bool:
+            return show(*values) and (turns.append((name, time.monotonic())) or True)
+
+        monkeypatch.setattr(plot, "show_values", note)
+    make_curves(state)
+    state.curve_changed.emit()
+    qtbot.waitUntil(lambda: len(turns) == 3)
+    assert [name for name, _ in turns] == ["error", "recall", "loss"]
+    assert all(second[1] - first[1] > 0.1 for first, second in itertools.pairwise(turns))
+
+
+def test_axes_stand_still_while_values_come(curves, state) -> None:
+    """An axis takes tens of milliseconds to be drawn anew."""
+    make_curves(state)
+    state.n_steps = 1000
+    curves.redraw()
+    plots = (curves.loss, curves.error, curves.recall)
+    ranges = [plot.box.viewRange() for plot in plots]
+    assert all(-50 <= x[0] <= 0 and 1000 <= x[1] <= 1050 for x, _ in ranges)
+    errors = curves.error.curve.getData()[0]
+    state.curve += [{"step": 260.0 + i, "loss": state.curve[-1]["loss"]} for i in range(1, 40)]
+    curves.redraw()
+    assert [plot.box.viewRange() for plot in plots] == ranges
+    assert len(curves.loss.raw.getData()[0]) == 299
+    assert curves.error.curve.getData()[0] is errors
 
 
 def test_curves_survive_values_that_are_no_numbers(curves, state) -> None:
@@ -355,23 +392,30 @@ def test_plotting_is_loaded_only_when_training_starts() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_change_of_the_curves_draws_the_window_once(curves, state, qtbot) -> None:
+def test_progress_draws_the_window_once(progress, state, qtbot) -> None:
     """Napari's window takes tens of milliseconds to be put together, with its canvas."""
+    state.set_phase("running")
     make_curves(state)
-    curves.redraw()
-    qtbot.wait(100)
+    progress.curves.redraw()
+    qtbot.wait(400)
     drawn = []
 
     class Watcher(QObject):
         def eventFilter(self, watched, event) -> bool:
-            if event.type() == QEvent.Type.UpdateRequest:
-                drawn.append(watched)
+            if event.type() in (QEvent.Type.UpdateRequest, QEvent.Type.Paint):
+                drawn.append(event.type())
             return False
 
     watcher = Watcher()
-    curves.window().installEventFilter(watcher)
+    progress.window().installEventFilter(watcher)
+    progress.bar.installEventFilter(watcher)
     state.curve.append({"step": 261, "loss": 0.05})
-    curves.redraw()
-    qtbot.wait(100)
-    curves.window().removeEventFilter(watcher)
-    assert len(drawn) == 1
+    state.progress = 0.9
+    state.progressed.emit()
+    state.curve_changed.emit()
+    qtbot.wait(400)
+    for watched in (progress.window(), progress.bar):
+        watched.removeEventFilter(watcher)
+    assert progress.bar.value() == 900
+    assert drawn[0] == QEvent.Type.UpdateRequest  # not at once, but with the rest
+    assert drawn.count(QEvent.Type.UpdateRequest) == 1
