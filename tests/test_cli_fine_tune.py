@@ -1,6 +1,7 @@
 """Fine-tuning, as a user types it."""
 
 import json
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.data.training_folder import TrainingItem, write_training_folder
 from napari_superpixels.engine.fine_tune import fine_tune
 from napari_superpixels.engine.fine_tune_files import read_job, read_report
 from napari_superpixels.engine.run_lock import held_lock
 from napari_superpixels.engine.runs import RUNS_VARIABLE
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE, available_models, read_header
+from napari_superpixels.nets.train import TrainEvent
 from tests.engine.fine_tuning import TINY, discs, make_run
 
 from .command_line import run as run_command
@@ -97,6 +100,33 @@ def test_it_continues_what_made_the_model_as_the_window_does(tmp_path: Path) -> 
         assert report is not None
         assert report.train == ("disc 0", "disc 1", "new")
         assert [image.name for image in report.images] == ["disc 2"]
+
+
+def test_ctrl_c_installs_nothing_and_tells_how_to_go_on(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    show = TrainingBar.on_step
+
+    def press_ctrl_c(self: TrainingBar, event: TrainEvent) -> None:
+        show(self, event)
+        if event.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingBar, "on_step", press_ctrl_c)
+    result = run("train", "--from", "natural", "--data", pairs, "-o", "run", "--save-as", "mine", *OPTIONS)
+    assert result.exit_code == 130
+    assert "Interrupted after 3 steps. Go on with: napari-superpixels train -o run --resume" in words(result.stderr)
+    assert result.stdout == ""
+    assert "mine" not in available_models()
+    monkeypatch.undo()
+    monkeypatch.setenv(MODELS_VARIABLE, str(Path("models").absolute()))
+    # Images that came since are not part of the run.
+    image, labels = discs(7)
+    iio.imwrite(pairs / "came later.png", image)
+    iio.imwrite(pairs / "came later_mask.png", labels.astype("uint8"))
+    monkeypatch.chdir(pairs.parent)
+    result = run("train", "-o", "run", "--resume", "--save-as", "mine")
+    assert result.exit_code == 0, result.stderr
+    assert "mine" in available_models()
+    assert "came later" not in result.stdout
 
 
 def test_resume_of_a_complete_run_tells_its_figures(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def fine_tune_from(options: dict[str, Any]) -> None:
         job = None if options["resume"] else _job(options)
         with held_lock(output):
             report = _run(output, job, options["workers"])
+        if report.reason == "stopped":
+            raise interrupted(output, report.steps)
         _tell(report, typer.echo)
         if options["save_as"] is not None:
             _install(output, report, options["save_as"])

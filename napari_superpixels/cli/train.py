@@ -47,7 +47,7 @@ def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in DIR after its last epoch; needs no other option.")
+        bool, typer.Option("--resume", help="Go on with the run in DIR where it was stopped; needs no other option.")
     ] = False,
     data: DataSetOptions,
     network: Annotated[

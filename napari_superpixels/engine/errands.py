@@ -10,7 +10,7 @@ Outcome = TypeVar("Outcome")
 
 
 class Errands:
-    """Runs functions in one thread, in their order; after closing they are finished, but nobody is told.
+    """Runs functions in one thread, in their order; after closing nobody is told what comes of them.
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ class Errands:
     def __init__(self, dispatch: Dispatch, on_error: Callable[[Exception], None]) -> None:
         self._dispatch = dispatch
         self._on_error = on_error
-        self._is_open = True
+        self.is_open = True
+        """Whether it was not closed yet."""
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="napari-superpixels files")
 
     def run(
@@ -36,13 +37,13 @@ class Errands:
 
         Where `on_error` is given, what this errand raises goes there.
         """
-        if self._is_open:
+        if self.is_open:
             self._pool.submit(self._work, work, then, on_error or self._on_error)
 
-    def close(self) -> None:
-        """Take nothing more; what waits or runs is finished."""
-        self._is_open = False
-        self._pool.shutdown(wait=False)
+    def close(self, *, finish: bool = True) -> None:
+        """Take nothing more; what runs is finished, and what waits too unless `finish` is False."""
+        self.is_open = False
+        self._pool.shutdown(wait=False, cancel_futures=not finish)
 
     def _work(
         self,
@@ -59,5 +60,5 @@ class Errands:
             self._dispatch(lambda: self._tell(then, outcome))
 
     def _tell(self, listener: Callable[[Outcome], None], outcome: Outcome) -> None:
-        if self._is_open:
+        if self.is_open:
             listener(outcome)

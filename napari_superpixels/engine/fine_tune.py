@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_superpixels.data.sources import SourceItem
-from napari_superpixels.data.training_folder import open_training_folder
+from napari_superpixels.data.training_folder import Role, open_training_folder
 from napari_superpixels.engine.epochs import EpochEvent
 from napari_superpixels.engine.fine_tune_data import (
     KnownRole,
@@ -30,7 +30,7 @@ from napari_superpixels.engine.fine_tune_files import (
     write_report,
 )
 from napari_superpixels.engine.fine_tune_recipe import recipe
-from napari_superpixels.engine.run_folder import RunConfig, RunFolder
+from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.training import Compute, RunResult, train_network
 from napari_superpixels.engine.validation import choose_items, measure_network
 from napari_superpixels.errors import ReadError, TrainingError
@@ -57,6 +57,8 @@ class FineTuneEvents:
     """What an epoch came to."""
     on_model: Callable[[int, Callable[[], Model]], None] | None = None
     """Steps done, and a function that returns the network as it is."""
+    on_ending: Callable[[], None] | None = None
+    """Now and then while the best network is measured at the end."""
 
 
 def fine_tune(
@@ -113,10 +115,11 @@ def fine_tune(
             f"{params.start!r} makes {start.config.out_channels} channels of {start.config.in_channels}; fine-tuning "
             "needs a model that makes colours of colours."
         )
-    data = learning_data(folder, job, should_stop, known=known_roles(start.card))
     is_begun = run.is_begun
     if is_begun and not resume:
         raise TrainingError(f"{folder} holds a training run already; resume it, or choose another folder.")
+    split = _roles(run.read_split()) if is_begun else None
+    data = learning_data(folder, job, should_stop, known=known_roles(start.card), split=split)
     # Half an image gets half the superpixels: they are then as large as in the whole one.
     n_segments = max(1, params.n_segments // (1 + data.is_halved))
     config = run.read_config() if is_begun else recipe(params, n_segments=n_segments)
@@ -140,7 +143,8 @@ def fine_tune(
         reminders=reminders(start, device=choose_device(params.device)) if params.keep else (),
         should_stop=should_stop,
     )
-    report = _report(run, result, job, data, measured, before, config, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    report = _report(run, result, job, data, measured, before, config, seconds, events.on_ending)
     if result.reason != "stopped":
         write_report(folder, report)
     return report
@@ -152,6 +156,7 @@ def learning_data(
     should_stop: Callable[[], bool] | None = None,
     *,
     known: Mapping[str, KnownRole] | None = None,
+    split: Mapping[str, Role] | None = None,
 ) -> LearningData:
     """Return what a run learns from and is measured on; every image is read once.
 
@@ -165,6 +170,8 @@ def learning_data(
         Asked after every image.
     known : mapping of str to str, optional
         What images were for when the start model was made, by the digest of their pixels.
+    split : mapping of str to str, optional
+        What the images are for, by name, if that is decided already; images that came later are left out.
 
     Raises
     ------
@@ -181,7 +188,19 @@ def learning_data(
             earlier = learning_data(path, read_job(path), should_stop)
         except ReadError as error:
             raise ReadError(f"The images of the training that made the start model are needed too: {error}") from error
-    return prepare(data, job.params.seed, earlier=earlier, left_out=job.left_out, known=known, should_stop=should_stop)
+    return prepare(
+        data,
+        job.params.seed,
+        earlier=earlier,
+        left_out=job.left_out,
+        known=known,
+        split=split,
+        should_stop=should_stop,
+    )
+
+
+def _roles(split: Split) -> dict[str, Role]:
+    return {**dict.fromkeys(split.train, "train"), **dict.fromkeys(split.validation, "validation")}
 
 
 def _baseline(
@@ -232,10 +251,17 @@ def _report(
     before: dict[str, list[float]],
     config: RunConfig,
     seconds: float,
+    on_ending: Callable[[], None] | None,
 ) -> FineTuneReport:
     after: dict[str, list[float]] = {}
     if run.best.exists():
-        after = measure_network(load_model(run.best), measured, config.validation)
+
+        def give_sign() -> bool:
+            if on_ending is not None:
+                on_ending()
+            return False
+
+        after = measure_network(load_model(run.best), measured, config.validation, should_stop=give_sign)
     images = [
         ImageFigures(
             name=item.name,

@@ -55,6 +55,7 @@ def prepare(
     earlier: "LearningData | None" = None,
     left_out: Container[str] = (),
     known: Mapping[str, KnownRole] | None = None,
+    split: Mapping[str, Role] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> LearningData:
     """Read every image once, and decide which teach and which measure.
@@ -72,6 +73,8 @@ def prepare(
         Digests of images of the earlier run that take no part.
     known : mapping of str to str, optional
         What images were for when the start model was made, by the digest of their pixels; they stay that.
+    split : mapping of str to str, optional
+        What the images are for, by name, as it was decided when the run was begun; images that came later are left out.
     should_stop : callable, optional
         Asked after every image.
 
@@ -88,6 +91,10 @@ def prepare(
     known = {**({} if earlier is None else _roles_of(earlier)), **(known or {})}
     if earlier is not None:
         _join(items, hashes, earlier, left_out)
+    if split and set(split) <= set(items):
+        items = {name: items[name] for name in split}
+        hashes = {name: hashes[name] for name in split}
+        roles = dict(split)
     met = sorted(name for name, digest in hashes.items() if digest in known)
     if len(items) == 1 and met:
         _check_alone(met[0], known[hashes[met[0]]])

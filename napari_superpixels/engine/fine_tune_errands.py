@@ -5,7 +5,7 @@ Modules that bring torch are imported where they are needed: the window starts w
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from napari_superpixels.engine.fine_tune_progress import FineTuneProgress
 from napari_superpixels.engine.fine_tune_rows import DataRow, examine, unique_names
 from napari_superpixels.engine.preview_files import PreviewLabels, ask_preview, read_preview
 from napari_superpixels.engine.runs import new_run_folder, note_outcome, run_of_model
-from napari_superpixels.errors import CancelledError, SuperpixelsError
+from napari_superpixels.errors import CancelledError, ReadError
 from napari_superpixels.params import FineTuneParams
 
 _DATA = "data"
@@ -47,8 +47,27 @@ class Trial:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def write_run(runs: Path, rows: Sequence[DataRow], params: FineTuneParams, should_stop: Callable[[], bool]) -> Path:
+def write_run(
+    runs: Path,
+    rows: Sequence[DataRow],
+    params: FineTuneParams,
+    should_stop: Callable[[], bool],
+    earlier_digests: Iterable[str] = (),
+) -> Path:
     """Write the images and the job of a run, and return its folder.
+
+    Parameters
+    ----------
+    runs : pathlib.Path
+        Where the folder is made.
+    rows : sequence of DataRow
+        The images; of those of the earlier run, what the list holds takes part.
+    params : FineTuneParams
+        How it learns.
+    should_stop : callable
+        Asked before each image.
+    earlier_digests : iterable of str
+        Digests of all images of the run that made the start model.
 
     Raises
     ------
@@ -63,10 +82,11 @@ def write_run(runs: Path, rows: Sequence[DataRow], params: FineTuneParams, shoul
         _write_data(folder, [row for row in rows if row.included and row.kind != "earlier"], should_stop)
         job = FineTuneJob(params=params, data=_DATA)
         if earlier is not None:
-            left_out = tuple(row.digest for row in rows if not row.included and row.digest)
+            included = {row.digest for row in rows if row.included}
+            left_out = tuple(sorted(set(earlier_digests) - included))
             job = job.model_copy(update={"earlier": str(earlier), "left_out": left_out})
         write_job(folder, job)
-    except (SuperpixelsError, OSError):
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
@@ -81,7 +101,7 @@ def write_trial(rows: Sequence[DataRow], params: FineTuneParams) -> Trial:
     try:
         _write_data(folder, few, lambda: False)
         write_job(folder, FineTuneJob(params=params, data=_DATA))
-    except (SuperpixelsError, OSError):
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     counts = (1, 1) if len(used) == 1 else (len(by_role["train"]), len(by_role["validation"]))
@@ -122,6 +142,22 @@ def earlier_rows(runs: Path, start: str) -> list[DataRow]:
         row = DataRow(f"earlier-{name}", name, "earlier", partial(_read, item), f"learnt by {start!r}", is_frozen=True)
         rows.append(replace(examine(row), role=role))
     return rows
+
+
+def read_image(folder: Path, name: str) -> TrainingItem:
+    """Return an image of a run, as it learnt from it or was measured on it.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read.
+    """
+    from napari_superpixels.engine.fine_tune import learning_data
+
+    items = learning_data(folder, read_job(folder)).items
+    if name not in items:
+        raise ReadError(f"{folder} holds no image {name!r}.")
+    return _read(items[name])
 
 
 def ask(folder: Path, view: dict[str, Any]) -> None:

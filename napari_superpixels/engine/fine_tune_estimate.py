@@ -53,7 +53,7 @@ def estimate(folder: str | Path, n_train: int, n_validation: int) -> Estimate:
     loading = time.perf_counter() - began - sample_time - check_time
     step = _time_steps(start, CropBatches(samples, config.train, 0, _N_TIMED + 1), config.train, job.params.device)
     n_checks = math.ceil(config.train.steps / config.train.epoch_steps) + 2  # the start model, and the best at the end
-    check = n_validation * check_time
+    check = min(n_validation, config.validation.n_images) * check_time
     return Estimate(loading + n_train * sample_time + config.train.steps * step + n_checks * check, step, check)
 
 

@@ -108,6 +108,9 @@ def find_problem(rows: Sequence[DataRow]) -> str:
     for row in used:
         if row.problem:
             return f"{row.name}: {row.problem} Take it out, or mend it."
+    n_unread = sum(not row.digest for row in used)
+    if n_unread:
+        return f"{n_unread} image{' is' if n_unread == 1 else 's are'} being read…"
     if not any(row.kind != "earlier" for row in used):
         return "Add an image that the model has not learnt from yet."
     return _role_problem(used) if len(used) > 1 else ""

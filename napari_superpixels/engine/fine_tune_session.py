@@ -1,6 +1,7 @@
 """The one evented state of fine-tuning in a window. No Qt here; views subscribe to its signals."""
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from napari_superpixels.engine.preferences import save_runs_folder
 from napari_superpixels.engine.preview_files import PreviewLabels
 from napari_superpixels.engine.runs import WaitingRun, remove_run, waiting_runs
 from napari_superpixels.engine.scheduler import Dispatch
-from napari_superpixels.engine.training_process import CHILD, TrainingProcess, log_tail
+from napari_superpixels.engine.training_process import CHILD, TrainingProcess
 from napari_superpixels.errors import CancelledError, SuperpixelsError
 from napari_superpixels.params import FineTuneParams
 
@@ -24,8 +25,8 @@ Phase = Literal["setup", "starting", "running", "paused", "stopping", "finished"
 
 _RUNNING: tuple[Phase, ...] = ("starting", "running", "paused", "stopping")
 #: Seconds that a process which was told to stop has to heed it; before its first step there is nothing to lose.
-_PATIENCE_SECONDS, _STARTING_PATIENCE_SECONDS = 10.0, 1.5
-#: Seconds that it then has to save, and to measure the best network.
+_PATIENCE_SECONDS, _STARTING_PATIENCE_SECONDS = 30.0, 1.5
+#: Seconds that it then has until it gives the next sign of life, while it saves and measures the best network.
 _ENDING_SECONDS = 120.0
 
 
@@ -53,8 +54,6 @@ class FineTuneSession(FineTuneSetup):
     """Curve, checks or baseline are others."""
     preview_ready = Signal(PreviewLabels)
     """Superpixels of the view that was asked for."""
-    finished = Signal(FineTuneReport)
-    """A run ended with a report."""
     used = Signal(str)
     """The model of a run was installed under this name."""
     failed = Signal(str)
@@ -75,6 +74,7 @@ class FineTuneSession(FineTuneSetup):
         self._killer: threading.Timer | None = None
         self._view: dict[str, Any] | None = None
         self._turn = 0
+        self._discarded: set[Path] = set()
         self._is_closed = False
 
     @property
@@ -124,7 +124,7 @@ class FineTuneSession(FineTuneSetup):
 
     def unfinished_runs(self) -> list[WaitingRun]:
         """Return the runs that did not end, or whose model was neither used nor discarded, the newest first."""
-        return waiting_runs(self.runs_folder)
+        return [run for run in waiting_runs(self.runs_folder) if run.folder not in self._discarded]
 
     def request_estimate(self) -> None:
         """Find out how long a run would take, unless one is going on, which would make it seem longer."""
@@ -144,8 +144,11 @@ class FineTuneSession(FineTuneSetup):
         self._drop_estimate()
         self._begin("Writing the images…")
         rows, params, folder = self.rows, self.params, self.runs_folder
+        digests = [row.digest for row in self._earlier]
         self._errands.run(
-            lambda: errands_of.write_run(folder, rows, params, self._is_stopping), self._start, self._on_no_run
+            lambda: errands_of.write_run(folder, rows, params, self._is_stopping, digests),
+            self._start,
+            self._on_no_run,
         )
 
     def resume(self, folder: str | Path) -> None:
@@ -181,10 +184,13 @@ class FineTuneSession(FineTuneSetup):
     def discard(self, folder: str | Path | None = None) -> None:
         """Remove a run with all that it holds: the one at hand, or another."""
         path = self.run_folder if folder is None else Path(folder)
+        if path is not None and path not in self._discarded:
+            self._discarded.add(path)
+            self._errands.run(
+                lambda: remove_run(path), lambda _: self._discarded.discard(path), partial(self._on_not_removed, path)
+            )
         if folder is None:
             self._end("setup")
-        if path is not None:
-            self._errands.run(lambda: remove_run(path), lambda _: self.phase_changed.emit())
 
     def use_as(self, name: str) -> None:
         """Install the best network of the run at hand, and choose it as the next run's start.
@@ -200,7 +206,7 @@ class FineTuneSession(FineTuneSetup):
         if folder is None or report is None or report.best is None:
             raise RuntimeError("There is no training that ended with a model.")
         check_new_name(name)
-        self._errands.run(lambda: errands_of.install(folder, report, name), lambda _: self._on_installed(name))
+        self._errands.run(lambda: errands_of.install(folder, report, name), lambda _: self._on_installed(name, folder))
 
     def set_view(
         self,
@@ -217,10 +223,6 @@ class FineTuneSession(FineTuneSetup):
             layout = {"channel_axis": channel_axis, "rgb": rgb}
             self._view = {"pixels": pixels, "n_segments": n_segments, **layout, "turn": self._turn}
         self._send_view()
-
-    def log_tail(self) -> str:
-        """Return the end of what the process of the run at hand printed."""
-        return "" if self.run_folder is None else log_tail(self.run_folder)
 
     def close(self) -> None:
         """End what runs so that it can be resumed, and hear no more of it."""
@@ -308,7 +310,6 @@ class FineTuneSession(FineTuneSetup):
             self.told.emit("Stopped before the first check, so there is no model yet; Resume goes on from here.")
             return
         self._end("finished")
-        self.finished.emit(report)
 
     def _fail(self, message: str) -> None:
         self._end("failed", message)
@@ -346,8 +347,14 @@ class FineTuneSession(FineTuneSetup):
         process.ended.connect(lambda code: timer.cancel())
         timer.start()
 
-    def _on_installed(self, name: str) -> None:
-        self._end("setup")
+    def _on_not_removed(self, path: Path, error: Exception) -> None:
+        self._discarded.discard(path)
+        self.phase_changed.emit()
+        self.told.emit(str(error))
+
+    def _on_installed(self, name: str, folder: Path) -> None:
+        if self.phase == "finished" and self.run_folder == folder:
+            self._end("setup")
         model_events.changed.emit(name)
         self.used.emit(name)
         self.update(start=name)
@@ -369,4 +376,8 @@ class FineTuneSession(FineTuneSetup):
         if view is None:
             process.send("hide")
         else:
-            self._errands.run(lambda: errands_of.ask(folder, view), lambda _: process.send("preview"))
+            self._errands.run(lambda: errands_of.ask(folder, view), lambda _: self._request_preview(process, view))
+
+    def _request_preview(self, process: TrainingProcess, view: dict[str, Any]) -> None:
+        if process is self._process and view is self._view:
+            process.send("preview")

@@ -56,6 +56,9 @@ class FineTuneSetup:
         """Whether an estimate is being made."""
         self._dispatch, self._module = dispatch, module
         self._errands = Errands(dispatch, self._on_error)
+        # Of their own: many images, or slow ones, must not keep a training from starting or stopping.
+        self._readings = Errands(dispatch, self._on_error)
+        self._earlier: tuple[DataRow, ...] = ()
         self._estimator: tuple[TrainingProcess, errands_of.Trial] | None = None
         self._n_asked = 0
         self._keys = itertools.count()
@@ -75,13 +78,23 @@ class FineTuneSetup:
         return f"row-{next(self._keys)}"
 
     def add_rows(self, rows: Iterable[DataRow]) -> None:
-        """Add images to the list, or replace rows of the same key; they appear once another thread has read them."""
-        for row in rows:
-            self._errands.run(partial(examine, row), self._take_row)
+        """Add images to the list, or replace rows of the same key once another thread has read them."""
+        new, present = tuple(rows), {row.key for row in self.rows}
+        listed = self.rows
+        for row in new:
+            if row.key not in present:
+                listed = (*listed, replace(row, role=default_role(listed)))
+        if listed != self.rows:
+            self._set_rows(listed)
+        for row in new:
+            self._readings.run(partial(examine, row), self._take_row)
 
     def set_rows(self, rows: Iterable[DataRow]) -> None:
-        """Replace the list by rows of it."""
-        self._set_rows(tuple(rows))
+        """Replace the list by rows of it; an earlier run's image that measures comes back in place of a newer one."""
+        kept = tuple(rows)
+        present = {row.digest for row in kept}
+        back = (row for row in self._earlier if row.role == "validation" and row.digest not in present)
+        self._set_rows((*back, *kept))
 
     def set_included(self, key: str, included: bool) -> None:
         """Let an image take part, or not."""
@@ -123,8 +136,15 @@ class FineTuneSetup:
         self._n_asked += 1
         self.estimated.emit()
         rows, params, number = self.rows, self.params, self._n_asked
+
+        def write() -> errands_of.Trial:
+            trial = errands_of.write_trial(rows, params)
+            if not self._errands.is_open:
+                trial.remove()
+            return trial
+
         self._errands.run(
-            lambda: errands_of.write_trial(rows, params),
+            write,
             lambda trial: self._start_estimate(trial, number),
             lambda error: self._on_no_estimate(str(error), number),
         )
@@ -133,21 +153,22 @@ class FineTuneSetup:
         """End what runs, and hear no more of it."""
         self._end_estimate()
         self._errands.close()
+        self._readings.close(finish=False)
 
     def _take_row(self, row: DataRow) -> None:
         old = next((one for one in self.rows if one.key == row.key), None)
-        frozen = next((one for one in self.rows if one.kind == "earlier" and one.digest == row.digest != ""), None)
-        if frozen is not None and row.kind != "earlier":
-            row = replace(row, role=frozen.role, is_frozen=True)
-        elif old is not None:
-            row = replace(row, role=old.role, included=old.included)
-        else:
-            row = replace(row, role=default_role(self.rows))
-        self._set_rows(tuple(row if one is old else one for one in self.rows) if old else (*self.rows, row))
+        if old is None:
+            return
+        roles = {one.digest: one.role for one in self._earlier}
+        is_frozen = row.digest in roles
+        row = replace(row, role=roles.get(row.digest, old.role), included=old.included, is_frozen=is_frozen)
+        others = (one for one in self.rows if one.kind != "earlier" or one.digest != row.digest)
+        self._set_rows(tuple(row if one is old else one for one in others))
 
     def _take_earlier(self, start: str, earlier: list[DataRow]) -> None:
         if start != self.params.start:
             return
+        self._earlier = tuple(earlier)
         roles = {row.digest: row.role for row in earlier}
         rows = [
             replace(row, is_frozen=row.digest in roles, role=roles.get(row.digest, row.role))

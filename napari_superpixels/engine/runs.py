@@ -123,15 +123,18 @@ def remove_run(folder: Path) -> None:
         raise SuperpixelsError(f"{folder} is no training run; nothing was removed.")
     if is_locked(folder):
         raise SuperpixelsError(f"{folder} is in work; stop that training first.")
+    doomed = folder.with_name(f".{folder.name}")
     try:
-        shutil.rmtree(folder)
+        # In one step, so that no half of it is left where a file is in use.
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
     except OSError as error:
         raise WriteError(f"{folder} cannot be removed: {error.strerror or error}.") from error
 
 
 def _runs(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if (path / "job.json").exists()]
+        return [path for path in folder.iterdir() if path.name[0] != "." and (path / "job.json").exists()]
     except OSError:
         return []
 
@@ -141,4 +144,4 @@ def _title(folder: Path) -> str:
     ended = "its model was neither used nor discarded" if has_ended else "it did not end"
     day, _, rest = folder.name.partition(" ")
     clock, _, start = rest.partition(" ")
-    return f"from {start!r}, {day} {clock.replace('-', ':')[:5]}; {ended}."
+    return f"from {start!r}, {day} {clock.replace('-', ':')[:5]}; {ended}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_superpixels.nets.checkpoint import Model
     from napari_superpixels.nets.train import TrainEvent
 
-_EVENT_SECONDS = 0.1
+_EVENT_SECONDS, _LIFE_SECONDS = 0.1, 1.0
 _PAUSE_SECONDS = 0.05
 #: Steps whose mean time tells how long the others will take.
 _TIMED_STEPS = 50
@@ -45,6 +45,7 @@ class Talk:
         self.is_stopped = False
         self._is_heeded = False
         self._n_previews = 0
+        self._paused_seconds = 0.0
         self.preview_turn = 0
         """Number of the request for a preview that holds; 0 for none."""
         threading.Thread(target=self._listen, name="superpixels-commands", daemon=True).start()
@@ -62,13 +63,19 @@ class Talk:
         """Return whether to stop; blocks while the run is paused."""
         if self._is_paused and not self.is_stopped:
             self.tell("paused")
+            began = time.perf_counter()
             while self._is_paused and not self.is_stopped:
                 time.sleep(_PAUSE_SECONDS)
+            self._paused_seconds += time.perf_counter() - began
             self.tell("resumed")
         if self.is_stopped and not self._is_heeded:
             self._is_heeded = True
             self.tell("stopping")
         return self.is_stopped
+
+    def working_time(self) -> float:
+        """Return a time in seconds that stands still while the run is paused."""
+        return time.perf_counter() - self._paused_seconds
 
     def _listen(self) -> None:
         for line in self._commands:
@@ -110,7 +117,7 @@ class Teller:
 
     def on_step(self, event: "TrainEvent", n_steps: int) -> None:
         """Tell what a step came to, ten times a second at most."""
-        now = time.perf_counter()
+        now = self._talk.working_time()
         if self._last_step:
             self._durations = [*self._durations[1 - _TIMED_STEPS :], now - self._last_step]
         self._last_step = now
@@ -127,10 +134,17 @@ class Teller:
     def on_epoch(self, event: "EpochEvent") -> None:
         """Tell what a check came to."""
         # The time since the last step is that of the check; it must not count as a step's.
-        now = time.perf_counter()
+        now = self._talk.working_time()
         self._check_seconds = now - self._last_step if self._last_step else 0.0
         self._last_step = 0.0
         self._talk.tell("epoch", epoch=event.epoch, is_best=event.is_best, row=event.row)
+
+    def on_ending(self) -> None:
+        """Give a sign of life while the best network is measured, where the window waits for the end."""
+        now = self._talk.working_time()
+        if self._talk.is_stopped and now - self._told >= _LIFE_SECONDS:
+            self._told = now
+            self._talk.tell("stopping")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,7 +192,9 @@ def _fine_tune(folder: Path, talk: Talk) -> dict[str, Any]:
         if preview.show(make, talk.preview_turn, should_stop=lambda: talk.is_stopped):
             talk.tell("preview", step=step, turn=talk.preview_turn)
 
-    events = FineTuneEvents(teller.on_target, teller.on_baseline, teller.on_step, teller.on_epoch, on_model)
+    events = FineTuneEvents(
+        teller.on_target, teller.on_baseline, teller.on_step, teller.on_epoch, on_model, teller.on_ending
+    )
     report = fine_tune(folder, resume=True, events=events, should_stop=talk.should_stop)
     return {"report": report.model_dump(), "peak_bytes": _peak_bytes()}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_superpixels.data.training_folder import TrainingItem
 from napari_superpixels.engine.errands import Errands
+from napari_superpixels.engine.fine_tune_errands import read_image
 from napari_superpixels.engine.fine_tune_rows import DataRow, unique_names
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.links import Links
@@ -47,7 +49,7 @@ class LivePreview:
     noted = Signal(str)
     """Why there is no preview."""
     closed = Signal()
-    """The user removed the layers, or there is nothing to show: a preview is not wanted any more."""
+    """The user removed the layers, there is nothing to show, or the training ended: no preview is wanted any more."""
 
     def __init__(
         self, viewer: ViewerModel, session: FineTuneSession, n_segments: Callable[[], int], dispatch: Dispatch
@@ -83,6 +85,11 @@ class LivePreview:
             self._asked = None
             self.layers.clear()
             self._session.set_view(None)
+
+    def end(self) -> None:
+        """Remove the preview of a training that has ended."""
+        self.set_wanted(False)
+        self.closed.emit()
 
     def close(self) -> None:
         """Remove the layers for good; the training goes on."""
@@ -139,8 +146,7 @@ class LivePreview:
         self.closed.emit()
 
     def _on_removed(self) -> None:
-        self.set_wanted(False)
-        self.closed.emit()
+        self.end()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,19 +224,20 @@ class Comparison:
 
     def _make(self, name: str) -> None:
         session = self._session
-        row = self._row_of(name)
         folder, report = session.run_folder, session.report
-        if row is None or folder is None or report is None or report.best is None:
-            self.noted.emit(f"The image {name!r} is not in the list any more, so it cannot be compared.")
+        if folder is None or report is None or report.best is None:
             return
+        # A run of another day has no rows, and an earlier run's image may have got another name.
+        row = self._row_of(name)
+        read = partial(read_image, folder, _whole_name(name)) if row is None else row.read
         models, n_segments = (report.start, str(folder / report.best)), session.params.n_segments
 
         def take(made: _Compared) -> None:
             self._made[name] = made
             self._show(name)
 
-        self.noted.emit(f"Segmenting {row.name} with both models…")
-        self._errands.run(lambda: _compare(row.read(), models, n_segments), take)
+        self.noted.emit(f"Segmenting {_whole_name(name)} with both models…")
+        self._errands.run(lambda: _compare(read(), models, n_segments), take)
 
     def _show(self, name: str) -> None:
         if self._wanted is None or self._wanted[0] != name:
@@ -238,7 +245,12 @@ class Comparison:
         made, mode = self._made[name], self._wanted[1]
         self.clear()
         self._wanted = (name, mode)
-        region = self._region_of(name, made)
+        try:
+            region = self._region_of(name, made)
+        except ImageError as error:
+            self.clear()
+            self._on_error(error)
+            return
         for layer in self._viewer.layers:
             is_of_image = layer.metadata.get(METADATA_KEY, {}).get("image") == region.layer.name
             if is_of_image and layer.visible and not isinstance(layer, Image):

@@ -69,7 +69,7 @@ class FineTuning:
 
     def _on_phase(self) -> None:
         if not self.is_active and self.preview.is_wanted:
-            self.preview.set_wanted(False)
+            self.preview.end()
         if self.session.phase != "finished":
             self.comparison.forget()
         # What has ended waits for the user's decision; a training that nobody sees is kept until the window closes.

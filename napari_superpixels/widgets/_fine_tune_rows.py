@@ -65,7 +65,7 @@ class DataModel(QAbstractTableModel):
         return self._rows[row] if 0 <= row < len(self._rows) else None
 
     def is_locked(self, row: int) -> bool:
-        """Return whether a row must stay: an image that validated the model that is trained further."""
+        """Return whether a row must take part: an image that validated the model that is trained further."""
         data = self.row_at(row)
         return data is not None and data.is_frozen and data.role == "validation"
 
@@ -122,8 +122,10 @@ class DataModel(QAbstractTableModel):
         return False
 
     def remove(self, rows: set[int]) -> None:
-        """Take images out of the list; those that validated the model that is trained further stay."""
-        kept = [row for i, row in enumerate(self._rows) if i not in rows or self.is_locked(i)]
+        """Take images out of the list; what measured the model that is trained further stays, as it was then."""
+        kept = [
+            row for i, row in enumerate(self._rows) if i not in rows or (self.is_locked(i) and row.kind == "earlier")
+        ]
         if len(kept) < len(self._rows):
             self._session.set_rows(kept)
 

@@ -181,29 +181,26 @@ class FineTunePanel(QWidget):
     def _show_offer(self) -> None:
         """Offer to go on: after a failure with the run at hand, else with the newest that did not end."""
         session = self._session
+        self._offered: Path | None = None
         self.offer.restore.setVisible(True)
         if session.phase == "failed":
             self.offer.restore.setVisible(session.can_resume)
             kept = "What was learnt so far is kept." if session.can_resume else "There was nothing to keep yet."
+            self._offered = session.run_folder
             self.offer.set_text(f"⚠ {session.message}\n{kept}")
         elif session.phase == "setup" and (runs := session.unfinished_runs()):
             more = f" ({len(runs) - 1} older)" if len(runs) > 1 else ""
+            self._offered = runs[0].folder
             self.offer.set_text(f"{runs[0].title}.{more}")
         else:
             self.offer.set_text("")
 
     def _resume(self) -> None:
-        session = self._session
-        if session.phase == "failed":
-            assert session.run_folder is not None
-            session.resume(session.run_folder)
-        elif runs := session.unfinished_runs():
-            session.resume(runs[0].folder)
+        # Not the newest of now, which may be another than the one that is named.
+        if self._offered is not None:
+            self._session.resume(self._offered)
 
     def _discard(self) -> None:
-        session = self._session
-        if session.phase == "failed":
-            session.discard()
-        elif runs := session.unfinished_runs():
-            session.discard(runs[0].folder)
+        if self._offered is not None:
+            self._session.discard(None if self._session.phase == "failed" else self._offered)
             self._show_offer()

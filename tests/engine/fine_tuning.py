@@ -77,4 +77,4 @@ def add_discs(session: FineTuneSession, window: Window, n_images: int = 3) -> No
     """Fill a session's list, and wait until the images were read."""
     items = make_items((None,) * n_images)
     session.add_rows(DataRow(session.new_key(), item.name, "layers", read=lambda item=item: item) for item in items)
-    window.wait_for(lambda: len(session.rows) == n_images)
+    window.wait_for(lambda: len(session.rows) == n_images and all(row.digest for row in session.rows))

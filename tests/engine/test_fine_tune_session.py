@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -96,8 +97,9 @@ def test_a_run_from_the_list_to_a_model(session: FineTuneSession, window: Window
     assert [row.role for row in session.rows] == ["train", "validation", "train"]
 
 
-def test_what_the_list_says_of_a_continued_run_is_what_is_learnt_from(tmp_path: Path) -> None:
-    """A single new image keeps its role, and an earlier one that is not ticked stays away."""
+@pytest.mark.parametrize("way", ["unticked", "removed"])
+def test_what_the_list_says_of_a_continued_run_is_what_is_learnt_from(tmp_path: Path, way: str) -> None:
+    """A single new image keeps its role, and an earlier one that the user does not want stays away."""
     runs = tmp_path / "runs"
     first = make_run(runs / "first")
     install(first, fine_tune(first), "mine")
@@ -107,13 +109,70 @@ def test_what_the_list_says_of_a_continued_run_is_what_is_learnt_from(tmp_path: 
         ("disc 1", "train"),
         ("disc 2", "validation"),
     ]
-    earlier[0] = replace(earlier[0], included=False)
+    digests = [row.digest for row in earlier]
+    earlier[:1] = [replace(earlier[0], included=False)] if way == "unticked" else []
     item = TrainingItem("new", *discs(9))
     new = examine(DataRow("new", "new", "layers", lambda: item, role="validation"))
-    folder = write_run(runs, [*earlier, new], TINY.updated(start="mine"), lambda: False)
+    folder = write_run(runs, [*earlier, new], TINY.updated(start="mine"), lambda: False, digests)
     report = fine_tune(folder)
     assert report.train == ("disc 1",)
     assert sorted(image.name for image in report.images) == ["disc 2", "new"]
+
+
+def test_an_image_of_an_earlier_run_keeps_its_role_however_the_list_changes(
+    session: FineTuneSession, window: Window, tmp_path: Path
+) -> None:
+    first = make_run(tmp_path / "runs" / "first")
+    install(first, fine_tune(first), "mine")
+    session.update(start="mine")
+    window.wait_for(lambda: len(session.rows) == 3)
+    items = {f"disc {i}": TrainingItem(f"disc {i}", *discs(i)) for i in range(3)}
+
+    def add(name: str, item: TrainingItem) -> DataRow:
+        session.add_rows([DataRow(name, name, "annotation", lambda: item)])
+        window.wait_for(lambda: all(row.digest or row.problem for row in session.rows))
+        return next(row for row in session.rows if row.key == name)
+
+    # The same image, annotated anew, twice: as while the user paints.
+    for _ in range(2):
+        row = add("disc 2", items["disc 2"])
+        assert (row.role, row.is_frozen) == ("validation", True)
+        assert sorted(row.kind for row in session.rows) == ["annotation", "earlier", "earlier"]
+    session.set_role("disc 2", "train")
+    assert row in session.rows
+    session.set_included("disc 2", False)
+    assert not add("disc 2", items["disc 2"]).included
+    # Taken out, the image comes back with its former annotation: without it, figures could not be compared.
+    session.set_rows([row for row in session.rows if row.kind == "earlier"])
+    assert [(row.name, row.role) for row in session.rows if row.role == "validation"] == [("disc 2", "validation")]
+    # One that taught stays away, and the run is told so.
+    session.set_rows([row for row in session.rows if row.name != "disc 0"])
+    add("new", TrainingItem("new", *discs(9)))
+    session.train()
+    window.wait_for(lambda: not session.is_running)
+    assert session.report is not None, session.message
+    assert session.report.train == ("disc 1", "new")
+
+
+def test_images_that_are_still_read_hold_nothing_up(session: FineTuneSession, window: Window) -> None:
+    may_read = threading.Event()
+
+    def read() -> TrainingItem:
+        assert may_read.wait(60)
+        return TrainingItem("slow", *discs(0))
+
+    session.add_rows([DataRow("slow", "slow", "layers", read)])
+    assert [row.name for row in session.rows] == ["slow"]
+    assert session.problem == "1 image is being read…"
+    with pytest.raises(RuntimeError, match="being read"):
+        session.train()
+    session.set_rows([])
+    add_discs_in_turn = [DataRow("slow", "slow", "layers", read), DataRow("next", "next", "layers", read)]
+    session.add_rows(add_discs_in_turn)
+    assert session.problem == "2 images are being read…"
+    may_read.set()
+    window.wait_for(lambda: session.problem.startswith("next trains, but") or session.problem.startswith("slow trains"))
+    assert [row.share_annotated for row in session.rows] == [1.0, 1.0]
 
 
 def test_pause_and_stop(session: FineTuneSession, window: Window) -> None:
@@ -140,7 +199,9 @@ def test_pause_and_stop(session: FineTuneSession, window: Window) -> None:
     folder = session.run_folder
     assert folder is not None
     session.discard(folder)
-    window.wait_for(lambda: not folder.exists())
+    assert session.unfinished_runs() == []
+    session.discard(folder)  # a second click
+    window.wait_for(lambda: list(folder.parent.iterdir()) == [])
 
 
 def test_stop_keeps_the_best_so_far(session: FineTuneSession, window: Window) -> None:
@@ -165,7 +226,7 @@ def test_killed_process_is_told_and_goes_on_to_the_same_weights(
         for item in (TrainingItem(f"disc {i}", *discs(i)) for i in range(3))
     ]
     session.add_rows(add)
-    window.wait_for(lambda: len(session.rows) == 3)
+    window.wait_for(lambda: not session.problem)
     for row, role in zip(session.rows, ("train", "train", "validation"), strict=True):
         session.set_role(row.key, role)
     session.update(steps=12)
@@ -253,7 +314,7 @@ def test_problems_are_said_before_anything_starts(session: FineTuneSession, wind
             DataRow("none", "none", "layers", lambda: TrainingItem("none", image, labels, labels < 0)),
         ]
     )
-    window.wait_for(lambda: len(session.rows) == 4)
+    window.wait_for(lambda: all(row.problem for row in session.rows))
     problems = {row.name: row.problem for row in session.rows}
     assert "one value everywhere" in problems["flat"]
     assert "ground truth has shape" in problems["size"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from napari_superpixels.engine import fine_tune_session, training_preview
+from napari_superpixels.engine.epochs import EpochEvent
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.preview_files import ask_preview, read_preview
 from napari_superpixels.engine.run_lock import is_locked
@@ -145,7 +147,7 @@ def test_what_was_printed_is_at_hand_after_a_failure(
     window.wait_for(lambda: not session.is_running)
     assert session.phase == "failed"
     assert "ended with code 1" in session.message
-    assert "no_such_child" in session.log_tail()
+    assert "no_such_child" in log_tail(session.run_folder)
     assert session.run_folder is not None
     assert len(log_tail(session.run_folder)) <= 2000
 
@@ -304,6 +306,46 @@ def test_steps_are_told_ten_times_a_second_at_most() -> None:
     assert told[0]["step"] == 1
     assert told[-1]["step"] == 2000
     assert len(told) <= 3 + seconds / 0.1
+    pipe.close(talk)
+
+
+def test_a_pause_does_not_count_as_time_that_steps_take() -> None:
+    pipe, events = _Pipe(), io.StringIO()
+    talk = Talk(pipe.reader, events)
+    teller = Teller(talk, lambda step: 1)
+
+    def step(number: int) -> None:
+        teller.on_step(TrainEvent(number, number / 10, 1.0, {}, 1e-3, 1.0), 10)
+
+    def pause() -> None:
+        pipe.send('{"do": "pause"}')
+        _wait_for(lambda: talk._is_paused)
+        threading.Timer(1.0, pipe.send, ('{"do": "go"}',)).start()
+        assert not talk.should_stop()
+
+    step(1)
+    pause()
+    step(2)
+    pause()
+    teller.on_epoch(EpochEvent(1, {}, is_best=True))
+    teller._told = 0.0
+    step(3)
+    told = [json.loads(line) for line in events.getvalue().splitlines()]
+    assert [event["event"] for event in told].count("paused") == 2
+    assert [event for event in told if event["event"] == "step"][-1]["seconds_left"] < 1.0
+    pipe.close(talk)
+
+
+def test_a_stop_hears_that_the_best_network_is_being_measured() -> None:
+    pipe, events = _Pipe(), io.StringIO()
+    talk = Talk(pipe.reader, events)
+    teller = Teller(talk, lambda step: 0)
+    teller.on_ending()
+    assert events.getvalue() == ""
+    talk.is_stopped = True
+    for _ in range(5):
+        teller.on_ending()
+    assert json.loads(events.getvalue()) == {"event": "stopping"}
     pipe.close(talk)
 
 

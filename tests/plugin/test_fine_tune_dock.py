@@ -46,7 +46,7 @@ def add_discs(viewer, tune, qtbot, n_images: int = 2) -> None:
         tune.source.image_menu.choose(viewer.layers[f"disc {i}"])
         tune.source.labels_menu.choose(viewer.layers[f"truth {i}"])
         press(tune, "add_layers")
-        qtbot.waitUntil(lambda n=i + 1: len(tune.session.rows) == n, timeout=60_000)
+        qtbot.waitUntil(lambda: all(row.digest for row in tune.session.rows), timeout=60_000)
 
 
 def press(tune, name: str) -> None:
@@ -117,8 +117,12 @@ def test_preview_of_the_view_while_it_runs(viewer, tune, qtbot) -> None:
     assert viewer.layers["disc 0 before"].data.any()
     tune.panel.preview_toggled.emit(False)
     assert "disc 0 after" not in viewer.layers
+    # When it ends the box is as empty as the viewer.
+    tune.panel.progress.preview.click()
+    assert tune.tuning.preview.is_wanted
     tune.session.stop()
     qtbot.waitUntil(lambda: tune.session.phase == "setup", timeout=60_000)
+    assert not tune.panel.progress.preview.isChecked()
 
 
 def test_two_viewers_share_nothing(make_napari_viewer, qtbot) -> None:
@@ -140,13 +144,21 @@ def test_image_of_a_folder_is_compared_on_a_layer_that_goes_again(viewer, tune, 
     pairs = [TrainingItem(f"pair {i}", *discs(i)) for i in range(2)]
     write_training_folder(tmp_path / "pairs", pairs)
     tune.add_folder(tmp_path / "pairs")
-    qtbot.waitUntil(lambda: len(tune.session.rows) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(tune.session.rows) == 2 and not tune.session.problem, timeout=60_000)
     press(tune, "train")
     qtbot.waitUntil(lambda: tune.session.phase in ("finished", "failed"), timeout=120_000)
     [image] = tune.session.report.images
     tune.panel.compare_requested.emit(image.name, "blink")
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
     assert viewer.layers[0].name == f"{image.name} (compared)"
+    assert np.array_equal(viewer.layers[0].data, {pair.name: pair.pixels for pair in pairs}[image.name])
+    # After a restart the list is empty, and the image comes from the run.
+    tune.panel.compare_requested.emit(image.name, "off")
+    tune.tuning.comparison.forget()
+    tune.session.set_rows([])
+    assert len(viewer.layers) == 0
+    tune.panel.compare_requested.emit(image.name, "blink")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
     assert np.array_equal(viewer.layers[0].data, {pair.name: pair.pixels for pair in pairs}[image.name])
     tune.session.discard()
     assert len(viewer.layers) == 0
@@ -157,7 +169,7 @@ def test_folder_and_annotation_become_rows(viewer, tune, tmp_path, qtbot) -> Non
     assert tune.panel.status.text() == PAINT_FIRST
     write_training_folder(tmp_path / "pairs", [TrainingItem(f"pair {i}", *discs(i)) for i in range(2)])
     tune.add_folder(tmp_path / "pairs")
-    qtbot.waitUntil(lambda: len(tune.session.rows) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(tune.session.rows) == 2 and not tune.session.problem, timeout=60_000)
     assert all(row.kind == "folder" and row.problem == "" for row in tune.session.rows)
     tune.add_folder(tmp_path)
     qtbot.waitUntil(lambda: "holds no images with labels" in tune.panel.status.text(), timeout=60_000)
@@ -172,7 +184,7 @@ def test_annotation_of_correct_is_followed(viewer, tune, dock, color_blocks, sol
     annotation.add_class("one")
     annotation.paint([int(annotation.labels_plane[0, 0])])
     press(tune, "add_annotation")
-    qtbot.waitUntil(lambda: len(tune.session.rows) == 1, timeout=60_000)
+    qtbot.waitUntil(lambda: tune.session.rows != () and tune.session.rows[0].digest != "", timeout=60_000)
     [row] = tune.session.rows
     assert (row.name, row.kind) == ("blocks", "annotation")
     annotation.paint([int(annotation.labels_plane[-1, -1])])

@@ -123,6 +123,18 @@ def test_offers_the_newest_unfinished_run(panel, state) -> None:
     assert not panel.offer.isVisible()
 
 
+def test_acts_on_the_run_that_is_named_whatever_came_since(panel, state) -> None:
+    """Another window may have ended a newer one."""
+    old = SimpleNamespace(folder=Path("old"), title="old")
+    state.unfinished = [old]
+    state.set_phase("setup")
+    state.unfinished = [SimpleNamespace(folder=Path("new"), title="new"), old]
+    button(panel, "resume").click()
+    button(panel, "discard_run").click()
+    assert state.asked == [("resume", Path("old")), ("discard", Path("old"))]
+    assert panel.offer.text.text() == "new."
+
+
 def test_failure_is_told_and_can_be_resumed(panel, state) -> None:
     message = "The loss is no longer a number after step 7: lower the learning rate."
     state.set_phase("failed", message=message, can_resume=True, run_folder=Path("run"))
