@@ -33,7 +33,12 @@ def main() -> None:
 
         if not has_display():
             stack.enter_context(virtual_display())
-        Training(Path(sys.argv[1])).draw()
+        training = Training(Path(sys.argv[1]))
+        training.draw()
+        run = training.session.run_folder
+        assert run is not None
+        training.viewer.close()
+        Training(Path(sys.argv[1])).draw_after(run)
 
 
 class Training:
@@ -64,6 +69,15 @@ class Training:
         self.press("preview")
         wait(lambda: self.session.progress > RUNNING_AT and "nuclei 1 after" in self.viewer.layers)
         self.save("running")
+        wait(lambda: not self.session.is_running)
+        assert self.session.report is not None, self.session.message
+
+    def draw_after(self, run: Path) -> None:
+        """Take the picture of a run that has ended.
+
+        In a window of its own: the software renderer can crash where layers come after a picture of the whole window.
+        """
+        self.session.resume(run)
         wait(lambda: not self.session.is_running)
         assert self.session.report is not None, self.session.message
         name = self.session.report.images[0].name
