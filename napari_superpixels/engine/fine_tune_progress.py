@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from napari_superpixels.engine.fine_tune_files import read_baseline
+
 #: What a check measures and the window shows.
 MEASURES = ("undersegmentation_error", "boundary_recall")
 #: Points of the curve of the loss; beyond, every other one is dropped.
@@ -35,6 +37,7 @@ class FineTuneProgress:
         from napari_superpixels.engine.run_folder import RunFolder
 
         progress = cls()
+        progress.baseline = {name: sum(each) / len(each) for name, each in (read_baseline(folder) or {}).items()}
         for row in RunFolder(folder).read_rows(2**62):
             if "loss" in row:
                 progress.curve.append({"step": row["step"], "loss": row["loss"]})

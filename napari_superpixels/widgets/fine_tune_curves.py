@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
 
 _HEIGHT, _LAST_HEIGHT = 108, 130
-_AXIS_WIDTH, _AXIS_HEIGHT, _NAMED_AXIS_HEIGHT = 46, 22, 40
+_AXIS_WIDTH, _AXIS_HEIGHT, _NAMED_AXIS_HEIGHT = 54, 22, 40
 # pyqtgraph draws the name of an axis a little below it.
 _NAME_MARGIN = 6
 _SMOOTHING = 0.06

@@ -154,6 +154,17 @@ def test_an_image_of_an_earlier_run_keeps_its_role_however_the_list_changes(
     assert session.report.train == ("disc 1", "new")
 
 
+def test_a_run_that_ended_is_shown_with_its_curves(session: FineTuneSession, window: Window, tmp_path: Path) -> None:
+    report = fine_tune(make_run(tmp_path / "runs" / "first"))
+    [run] = session.unfinished_runs()
+    session.resume(run.folder)
+    window.wait_for(lambda: not session.is_running)
+    assert session.phase == "finished", session.message
+    assert session.report == report
+    assert session.baseline == pytest.approx(report.before)
+    assert [point["step"] for point in session.epochs] == [2, 4]
+
+
 def test_images_that_are_still_read_hold_nothing_up(session: FineTuneSession, window: Window) -> None:
     may_read = threading.Event()
 
