@@ -80,12 +80,12 @@ class CurvePlot(Plot):
 
         Returns whether they are others than those drawn.
         """
+        shown = np.isfinite(y)
+        x, y = x[shown], y[shown]
         drawn = (x.tolist(), y.tolist(), start, last_step)
         if drawn == self._drawn:
             return False
         self._drawn = drawn
-        shown = np.isfinite(y)
-        x, y = x[shown], y[shown]
         values = y
         if self._is_loss:
             self.raw.setData(x, y)

@@ -254,6 +254,7 @@ def test_curves_survive_values_that_are_no_numbers(curves, state) -> None:
     state.curve[-1] = {"step": 260, "loss": float("nan")}
     curves.redraw()
     assert len(curves.loss.raw.getData()[0]) == 259
+    assert curves.redraw(n_plots=1)  # nothing is left to draw
 
 
 def test_curves_have_the_window_s_colors(curves, state, qapp) -> None:
