@@ -13,7 +13,12 @@ AREAS = [(0, 70, 0, 53), (0, 1, 0, 1), (33, 70, 5, 17), (16, 48, 52, 53), (69, 7
 
 @pytest.mark.parametrize(
     "config",
-    [UNetConfig(widths=(4, 6, 8)), UNetConfig(widths=(5,)), CANUNetConfig(widths=(4, 5), boundary_head=False)],
+    [
+        UNetConfig(widths=(4, 6, 8)),
+        UNetConfig(widths=(5,)),
+        CANUNetConfig(widths=(4, 5), boundary_head=False),
+        CANUNetConfig(widths=(4, 5), dilations=(2, 1)),
+    ],
 )
 @pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize("strip_pixels", [1, 400, 10**6])
