@@ -163,11 +163,9 @@ class Session:
         if old is inputs:
             return
         self._inputs = inputs
-        if self._result is not None and (inputs is None or inputs.source != self._result.inputs.source):
-            self._result = self._shown = None
         is_same_image = inputs is not None and old is not None and inputs.source == old.source
         if not is_same_image:
-            self._asked = None
+            self._result = self._shown = self._asked = None
             self._scheduler.cancel(silently=True)
         self.input_changed.emit(inputs)
         if is_same_image:
@@ -246,10 +244,11 @@ class Session:
             self.started.emit()
 
     def _follow(self) -> None:
-        """Recompute when live and a result of the present image is out of date."""
+        """Recompute when live and what is shown of the present image is out of date."""
         if not self._view.live or self._inputs is None:
             return
-        if self._result is None and not self._scheduler.is_busy:
+        is_asked = self._asked is not None and self._scheduler.is_busy
+        if self._result is None and self._shown is None and not is_asked:
             return
         wanted = SolveRequest(self._inputs, self._params).keys()
         if self._scheduler.is_busy:

@@ -28,6 +28,7 @@ from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.partial import write_box
 from napari_superpixels.plugin.regions import Region, shown_region
+from napari_superpixels.plugin.seed_points import given_seeds
 from napari_superpixels.plugin.style import class_colormap
 
 _OPACITY = 0.45
@@ -235,7 +236,9 @@ class AnnotationLayers:
 
     def _take_session(self) -> None:
         """Let the session work on this plane."""
-        self._session.set_input(self.region.as_input(corrections=self.annotation.corrections))
+        made = self.superpixels.metadata.get(METADATA_KEY, {})
+        seeds = given_seeds(made, self.region)
+        self._session.set_input(self.region.as_input(seeds=seeds, corrections=self.annotation.corrections))
 
     def _restore(self, params: dict[str, Any]) -> None:
         """Bring the parameters back that the superpixels have after an undo or redo, unless another image has them."""

@@ -1,7 +1,6 @@
 """Layers that show how a result came about: the flattened image, borders, arrival times, seeds."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -12,6 +11,7 @@ from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
 from napari_superpixels.plugin.regions import Region, current_region
+from napari_superpixels.plugin.style import seed_options
 
 _TITLES = {
     "flattened": "flattened image",
@@ -19,7 +19,6 @@ _TITLES = {
     "arrival": "arrival time",
     "seeds": "seeds",
 }
-_SEED_SHARE = 0.15
 
 
 class ExtraViews:
@@ -98,13 +97,10 @@ class ExtraViews:
                 layer.selected_data = set()
                 move_to(layer, region.placement(is_full=True))
             return
-        cell = (np.prod(region.shape) / max(1, len(points))) ** (1 / len(region.axes))
-        size = max(1.0, _SEED_SHARE * cell) * max(region.factors)
+        options = seed_options(region.shape, len(points)) | region.placement(is_full=True)
+        options["size"] *= max(region.factors)
         metadata = {METADATA_KEY: {"image": region.layer.name, "view": "seeds"}}
-        options: dict[str, Any] = region.placement(is_full=True)
-        layer = Points(
-            points, name=title, size=size, face_color="red", border_color="white", metadata=metadata, **options
-        )
+        layer = Points(points, name=title, metadata=metadata, **options)
         self._boxes.adopt("seeds", region.layer, layer, on_top=True)
 
     def _refuse(self, name: str, *, has_model: bool) -> None:

@@ -21,6 +21,8 @@ from napari_superpixels.data.label_files import METADATA_KEY
 from napari_superpixels.engine.exports import AnnotationFormat, pixel_size, write_annotation, write_superpixels
 from napari_superpixels.engine.project import SUFFIX, Project, open_project
 from napari_superpixels.errors import ReadError
+from napari_superpixels.plugin.seed_points import GIVEN_SEEDS, given_points
+from napari_superpixels.plugin.style import seed_options
 
 LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
 
@@ -62,7 +64,7 @@ def get_project_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerD
 
 
 def read_project(path: str) -> list[LayerData]:
-    """Open a project as layers: its image, if that is found, superpixels and classes.
+    """Open a project as layers: its image, if that is found, superpixels, classes, and seeds that the user gave.
 
     Raises
     ------
@@ -97,6 +99,11 @@ def read_project(path: str) -> list[LayerData]:
             "labels",
         ),
     ]
+    seeds = given_points(made, state.labels.ndim)
+    if seeds is not None:
+        metadata = {METADATA_KEY: {"image": name, "view": GIVEN_SEEDS}}
+        options = seed_options(state.labels.shape[-2:], len(seeds)) | placement
+        layers.append((seeds, {"name": f"{name} seeds", "metadata": metadata, **options}, "points"))
     for note in project.notes:
         show_warning(f"{Path(path).name}: {note}")
     return layers

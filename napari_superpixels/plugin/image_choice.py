@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 from napari_superpixels.plugin.boxes import is_made_here
 from napari_superpixels.plugin.layer_menu import LayerMenu, plain_menu
 from napari_superpixels.plugin.regions import possible_channel_axes
+from napari_superpixels.plugin.seed_points import is_given_seeds
 
 
 class ImageChoice(QWidget):
@@ -93,15 +94,19 @@ class ImageChoice(QWidget):
             self.channel_menu.setCurrentIndex(max(0, self.channel_menu.findData(axis)))
 
     def _on_layers(self, event: Any = None) -> None:
-        image, seeds = self.image, self.seeds
-        for layer in self._watched:
+        image, seeds, known = self.image, self.seeds, self._watched
+        for layer in known:
             layer.events.name.disconnect(self._on_name)
         self._watched = list(self._viewer.layers)
         for layer in self._watched:
             layer.events.name.connect(self._on_name)
         images = [x for x in reversed(self._watched) if isinstance(x, Image) and not is_made_here(x)]
         self.image_menu.fill(images)
-        self.seed_menu.fill([x for x in reversed(self._watched) if isinstance(x, Points)])
+        points = [x for x in reversed(self._watched) if isinstance(x, Points)]
+        self.seed_menu.fill(points)
+        for layer in points:
+            if layer not in known and is_given_seeds(layer, self.image):
+                self.seed_menu.choose(layer)
         if self.image is not image:
             self._on_image()
         elif self.seeds is not seeds:

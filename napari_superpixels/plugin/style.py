@@ -1,5 +1,7 @@
 """How superpixels look."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Labels
@@ -15,6 +17,8 @@ _MISSED_COLOR = (1.0, 0.1, 0.75, 1.0)
 _COARSE_COLOR = (0.2, 0.9, 1.0, 1.0)
 _OLD_COLOR = (1.0, 0.35, 0.1, 1.0)
 _NEW_COLOR = (0.1, 0.95, 0.75, 1.0)
+#: Size of the mark of a seed, as a share of the width of a superpixel.
+_SEED_SHARE = 0.15
 _TRANSPARENT = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -36,6 +40,12 @@ def old_colormap() -> CyclicLabelColormap:
 def new_colormap() -> CyclicLabelColormap:
     """Return the colour of the superpixels of the model that a training makes."""
     return CyclicLabelColormap(colors=[_TRANSPARENT, _NEW_COLOR], background_value=0, name="superpixels after")
+
+
+def seed_options(shape: Sequence[int], n_seeds: int) -> dict[str, Any]:
+    """Return the attributes of a layer of seeds of a plane or volume of this shape."""
+    cell = float((math.prod(shape) / max(1, n_seeds)) ** (1 / len(shape)))
+    return {"size": max(1.0, _SEED_SHARE * cell), "face_color": "red", "border_color": "white"}
 
 
 def label_options(mode: ViewMode, n_pixels: int, ndisplay: int) -> dict[str, Any]:

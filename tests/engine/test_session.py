@@ -166,9 +166,35 @@ def test_segment_right_after_cancel_runs(session):
     session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
     session.segment()
     session.cancel()
-    session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
+    session.segment()
     session.wait()
     assert [result.n_segments for result in session.results] == [12]
+
+
+def test_nothing_follows_a_cancelled_first_segment(session):
+    session.set_input(given(pixels=np.random.default_rng(0).random((1500, 1500))))
+    session.segment()
+    session.cancel()
+    session.update(n_segments=20)
+    session.wait()
+    assert session.results == []
+
+
+def test_superpixels_that_were_restored_are_followed(session):
+    session.set_input(given())
+    session.restore(RAW.updated(n_segments=7))
+    assert not session.is_busy
+    session.update(n_segments=20)
+    session.wait()
+    assert [result.n_segments for result in session.results] == [20]
+
+
+def test_what_was_restored_is_not_followed_on_another_image(session):
+    session.set_input(given())
+    session.restore(RAW.updated(n_segments=7))
+    session.set_input(given("b", "b"))
+    session.update(n_segments=20)
+    assert not session.is_busy
 
 
 def test_switching_images_is_no_cancellation_by_the_user(session):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Points
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
@@ -21,7 +21,7 @@ from napari_superpixels.data.coco_files import read_coco
 from napari_superpixels.data.geojson import read_geojson
 from napari_superpixels.data.mask_files import read_label_tiff, read_npy, read_palette_png
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.project import image_reference, save_project
+from napari_superpixels.engine.project import image_reference, open_project, save_project
 from napari_superpixels.plugin.file_io import get_project_reader, read_project
 
 PLUGIN = "napari-superpixels"
@@ -140,6 +140,18 @@ def test_a_project_opens_with_its_image(project: Path, color_blocks: np.ndarray,
         np.testing.assert_array_equal(layer.scale, [0.5, 0.25])
         assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
     assert warnings_shown == []
+
+
+def test_seeds_that_the_user_gave_come_back_as_points(project: Path) -> None:
+    opened = open_project(project)
+    made = {"seeds": [[5, 6], [30, 40]], "position": [], "channel_axis": None}
+    settings = opened.settings | {"segmentation": made}
+    save_project(project, opened.state, opened.image, settings)
+    viewer = ViewerModel()
+    *_, seeds = viewer.open(str(project), plugin=PLUGIN)
+    assert isinstance(seeds, Points)
+    assert (seeds.name, seeds.data.tolist()) == ("cells seeds", [[5, 6], [30, 40]])
+    np.testing.assert_array_equal(seeds.scale, [0.5, 0.25])
 
 
 def test_without_its_image_the_annotation_opens_with_a_warning(project: Path, warnings_shown: list[str]) -> None:

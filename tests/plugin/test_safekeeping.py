@@ -222,6 +222,39 @@ def test_an_opened_project_goes_on(correct, viewer, make_napari_viewer, color_bl
     assert not correct.layers.journal.has_unsaved_work
 
 
+def test_seeds_of_an_opened_project_are_seeds_again(correct, dock, viewer, color_blocks, qtbot, wait_result) -> None:
+    points = viewer.add_points([[10, 10], [50, 10], [30, 70]], name="mine")
+    assert dock.source.seed_menu.choose(points)
+    wait_result(lambda: dock.source.seed_menu.activated.emit(0))
+    paint(correct, A)
+    kept = correct.layers.annotation.snapshot()
+    path = save_project(correct, "work.nsp", qtbot)
+    viewer.layers.clear()
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    *_, seeds = viewer.open(str(path), plugin="napari-superpixels")
+    assert dock.source.seeds is seeds
+    qtbot.waitUntil(lambda: correct.layers is not None and correct.reason == "", timeout=10_000)
+    assert correct.layers.annotation.labels.tobytes() == kept.labels.tobytes()
+    result = wait_result(lambda: dock.session.update(color_weight=0.5))
+    assert result.superpixels.seeds.tolist() == [[10, 10], [50, 10], [30, 70]]
+
+
+def test_repairs_of_an_opened_project_know_the_seeds(correct, dock, viewer, color_blocks, qtbot, wait_result) -> None:
+    points = viewer.add_points([[10, 10], [50, 10], [30, 70]], name="mine")
+    assert dock.source.seed_menu.choose(points)
+    wait_result(lambda: dock.source.seed_menu.activated.emit(0))
+    paint(correct, A)
+    path = save_project(correct, "work.nsp", qtbot)
+    dock.close_session()
+    viewer.layers.clear()
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    viewer.open(str(path), plugin="napari-superpixels")
+    qtbot.waitUntil(lambda: correct.layers is not None and correct.reason == "", timeout=10_000)
+    correct.layers.recall_result()
+    qtbot.waitUntil(lambda: correct.layers.annotation.result is not None, timeout=10_000)
+    assert correct.layers.annotation.result.superpixels.seeds.tolist() == [[10, 10], [50, 10], [30, 70]]
+
+
 def test_files_that_are_there_are_not_replaced_unasked(correct, tmp_path) -> None:
     (tmp_path / "mine.v2.nsp").write_text("precious")
     correct.files.dialogs.name = "mine.v2"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels.plugin.regions import shown_region
-from napari_superpixels.plugin.seed_points import seeds_from_points
+from napari_superpixels.plugin.seed_points import given_points, seeds_from_points
 
 
 @pytest.fixture
@@ -74,3 +74,33 @@ def test_flat_points_count_on_every_plane(viewer, dock, noisy_disks) -> None:
     points = viewer.add_points([[10, 10], [30, 40]], translate=(5, 0))
     seeds, _ = seeds_from_points(points, shown_region(image, viewer.dims))
     assert seeds.tolist() == [[15, 10], [35, 40]]
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ({"seeds": [[1, 2], [3, 4]], "position": [], "channel_axis": None}, [[1, 2], [3, 4]]),
+        ({"seeds": [[1, 2]], "position": [7, None, None], "channel_axis": None}, [[7, 1, 2]]),
+        ({"seeds": [[1, 2]], "position": [7, None, None, None], "channel_axis": 0}, [[7, 0, 1, 2]]),
+        ({"seeds": [[1, 2]], "position": [], "channel_axis": 2}, [[1, 2, 0]]),
+    ],
+)
+def test_given_seeds_as_points(made, expected) -> None:
+    assert given_points(made, len(expected[0])).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {},
+        {"seeds": None},
+        {"seeds": 5},
+        {"seeds": [["a", "b"]]},
+        {"seeds": [[1, 2, 3]]},
+        {"seeds": [[1, float("nan")]]},
+        {"seeds": [[1, 2]], "position": [None, None, None]},
+        {"seeds": [[1, 2]], "channel_axis": 9},
+    ],
+)
+def test_what_cannot_be_seeds_is_none(made) -> None:
+    assert given_points(made, 2) is None
