@@ -109,6 +109,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--validation-names", "x*"], 2, "'x*' matches no name of the 1 images; such as 'train'"),
         (["--bsds", "bsds", "--validation-names", "*"], 2, "'*' matches every name"),
         (["--bsds", "bsds", "--schedule", "sine"], 2, "train.schedule"),
+        (["--bsds", "bsds", "--n-segments", "3", "--superpixel-size", "9"], 2, "or their size, not both"),
         (["--bsds", "missing"], 1, "missing"),
         (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
         (["--bsds", "bsds", "--start", "nothing"], 1, "No model is called 'nothing'"),
@@ -149,6 +150,17 @@ def test_training_of_a_model_is_repeated_on_a_split_by_name(bsds: Path) -> None:
         assert getattr(again.read_config(), part) == getattr(config, part)
     assert again.read_config().train.ema_decay == 0.5
     assert (again.read_split().train, again.read_split().validation) == (("train",), ("val",))
+
+
+def test_number_of_superpixels_goes_before_the_size_of_a_recipe(bsds: Path) -> None:
+    without_number = [*TINY[: TINY.index("--n-segments")], "--device", "cpu"]
+    first = run("train", "--bsds", bsds, "-o", "run", *without_number, "--superpixel-size", "30")
+    assert first.exit_code == 0, first.stderr
+    second = run("train", "--bsds", bsds, "-o", "again", "--recipe", "run/best.safetensors", *TINY)
+    assert second.exit_code == 0, second.stderr
+    config = RunFolder(Path("again")).read_config()
+    for part in (config.targets, config.validation):
+        assert (part.n_segments, part.superpixel_size) == (10, None)
 
 
 def _recipe() -> str:

@@ -12,8 +12,13 @@ from napari_superpixels.cli.exit_codes import INTERRUPTED
 
 
 @contextlib.contextmanager
-def stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stopping_on_interrupt(*, is_told: bool = True) -> Iterator[Callable[[], bool]]:
     """Note Ctrl+C instead of raising KeyboardInterrupt, which is lost when it comes while Python clears up an object.
+
+    Parameters
+    ----------
+    is_told : bool
+        Whether to say so; of several processes that train together one does.
 
     Yields
     ------
@@ -27,7 +32,8 @@ def stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
         if is_interrupted:
             raise KeyboardInterrupt
         is_interrupted = True
-        typer.echo("Stopping after this step. Press Ctrl+C again to stop at once.", err=True)
+        if is_told:
+            typer.echo("Stopping after this step. Press Ctrl+C again to stop at once.", err=True)
 
     previous = signal.signal(signal.SIGINT, note)
     try:
@@ -36,8 +42,9 @@ def stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def interrupted(output: Path, step: int | None = None) -> typer.Exit:
+def interrupted(output: Path, step: int | None = None, *, is_told: bool = True) -> typer.Exit:
     """Tell how to go on with a training; raise what is returned."""
     where = "" if step is None else f" after {step} steps"
-    typer.echo(f"Interrupted{where}. Go on with: napari-superpixels train -o {output} --resume", err=True)
+    if is_told:
+        typer.echo(f"Interrupted{where}. Go on with: napari-superpixels train -o {output} --resume", err=True)
     return typer.Exit(INTERRUPTED)

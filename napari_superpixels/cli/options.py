@@ -122,6 +122,12 @@ def read_object(file: Path, option: str, example: str) -> dict[str, Any]:
     return values
 
 
+def check_number_or_size(n_segments: int | None, superpixel_size: float | None) -> None:
+    """Refuse a number of superpixels and their size together."""
+    if n_segments is not None and superpixel_size is not None:
+        raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
+
+
 def _explain(error: ValidationError, show: Callable[[str], str]) -> str:
     """Return in words what pydantic found; `show` writes the name of a parameter."""
     parts = []

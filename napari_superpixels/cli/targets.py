@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_superpixels.cli.exit_codes import INTERRUPTED, failed
+from napari_superpixels.cli.options import check_number_or_size
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.errors import ReadError, SuperpixelsError
 
@@ -115,5 +116,4 @@ def _check_numbers(n_segments: int | None, superpixel_size: float | None, color_
     for name, value in (("--superpixel-size", superpixel_size), ("--color-weight", color_weight)):
         if value is not None and not math.isfinite(value):
             raise typer.BadParameter(f"it is {value}; it should be a finite number.", param_hint=name)
-    if n_segments is not None and superpixel_size is not None:
-        raise typer.BadParameter("give the number of superpixels or their size, not both.", param_hint="--n-segments")
+    check_number_or_size(n_segments, superpixel_size)

@@ -9,7 +9,7 @@ import typer
 from napari_superpixels.cli.exit_codes import failed
 from napari_superpixels.cli.fine_tune import fine_tune_from, help_of, is_fine_tune
 from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
-from napari_superpixels.cli.options import read_object
+from napari_superpixels.cli.options import check_number_or_size, read_object
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.errors import CancelledError, SuperpixelsError
@@ -188,7 +188,10 @@ def train(
         config = RunFolder(output).read_config() if resume else _new_config(context.params, data)
         source, validation = _open(config.data)
         compute = Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers, precision=precision)
-        with stopping_on_interrupt() as should_stop, TrainingBar(is_shown=is_first_process()) as bar:
+        with (
+            stopping_on_interrupt(is_told=is_first_process()) as should_stop,
+            TrainingBar(is_shown=is_first_process()) as bar,
+        ):
             result = train_network(
                 output,
                 source,
@@ -204,11 +207,11 @@ def train(
                 should_stop=should_stop,
             )
     except (KeyboardInterrupt, CancelledError):
-        raise interrupted(output) from None
+        raise interrupted(output, is_told=is_first_process()) from None
     except (SuperpixelsError, ValueError) as error:
         raise failed(error) from None
     if result.reason == "stopped":
-        raise interrupted(output, result.step)
+        raise interrupted(output, result.step, is_told=is_first_process())
     if is_first_process():
         why = "" if result.reason == "complete" else " The validation stopped getting better."
         typer.echo(f"Done after {result.step} steps.{why} The best model is {result.best}")
@@ -221,7 +224,10 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
     if minutes is not None:
         limits = {"time_limit": 60 * minutes, "steps": options["steps"] or _UNLIMITED_STEPS}
     recipe = _read_recipe(options["recipe"])
+    check_number_or_size(options["n_segments"], options["superpixel_size"])
     segments = _given(options, ("n_segments", "superpixel_size"))
+    if "n_segments" in segments:
+        segments["superpixel_size"] = None  # that of a recipe would go first
     checks = _given(options, ("superpixels_per_object",))
     if options["validation_images"] is not None:
         checks["n_images"] = options["validation_images"]

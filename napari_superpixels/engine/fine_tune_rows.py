@@ -1,6 +1,7 @@
 """Images that a fine-tuning can learn from, as a list shows them."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -127,15 +128,19 @@ def _role_problem(used: Sequence[DataRow]) -> str:
     return ""
 
 
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that can be that of a file, and that nothing else has."""
+    stem = re.sub(r"[^\w .+-]+", "_", name).strip(" .") or "image"
+    lower = {other.lower() for other in taken}
+    candidates = (stem, *(f"{stem}-{number}" for number in range(2, len(lower) + 3)))
+    return next(candidate for candidate in candidates if candidate.lower() not in lower)
+
+
 def unique_names(rows: Sequence[DataRow]) -> list[str]:
     """Return a name of a file for each row, different for each."""
     names: list[str] = []
     for row in rows:
-        plain = "".join(c if c.isalnum() or c in " .+-_" else "_" for c in row.name).strip(" .") or "image"
-        name, number = plain, 2
-        while name.lower() in (taken.lower() for taken in names):
-            name, number = f"{plain}-{number}", number + 1
-        names.append(name)
+        names.append(unique_name(row.name, names))
     return names
 
 

@@ -121,6 +121,7 @@ class FineTuneSetup:
         self._drop_estimate()
         self.params_changed.emit()
         if is_other_start:
+            self._take_earlier(params.start, [])
             self.look_for_earlier()
 
     def look_for_earlier(self) -> None:

@@ -192,5 +192,5 @@ def _measure(image: AnnotatedImage, method: Method, number: int | None, toleranc
     labels = method.segment(image, number)
     seconds = time.perf_counter() - start
     values = color_values(image.pixels, image.channel_axis, image.rgb)
-    metrics = evaluate(labels, image.ground_truths, values, tolerance)
+    metrics = evaluate(labels, image.ground_truths, values, tolerance, annotated=image.annotated)
     return Result(method.name, image.name, number, metrics, seconds)

@@ -1,6 +1,5 @@
 """Training data out of what a viewer holds: annotations, and image with Labels layers."""
 
-import re
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from skimage.measure import label as connected_parts
 
 from napari_superpixels.data.training_folder import TrainingItem
 from napari_superpixels.engine.corrections import Correction, Merge
-from napari_superpixels.engine.fine_tune_rows import DataRow
+from napari_superpixels.engine.fine_tune_rows import DataRow, unique_name
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.ground_truth import cut_truth
@@ -139,14 +138,6 @@ def check_plane(region: Region) -> None:
 def plane_name(region: Region) -> str:
     """Return the name of an image, with the position of the plane in a stack."""
     return " ".join([region.layer.name, *(str(i) for i in region.position if i is not None)])
-
-
-def unique_name(name: str, taken: Collection[str]) -> str:
-    """Return a name that can be that of a file, and that nothing else has."""
-    stem = re.sub(r"[^\w .+-]+", "_", name).strip(" .") or "image"
-    lower = {other.lower() for other in taken}
-    candidates = (stem, *(f"{stem}-{number}" for number in range(2, len(lower) + 3)))
-    return next(candidate for candidate in candidates if candidate.lower() not in lower)
 
 
 def _item(

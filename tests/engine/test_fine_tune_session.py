@@ -126,6 +126,10 @@ def test_an_image_of_an_earlier_run_keeps_its_role_however_the_list_changes(
     install(first, fine_tune(first), "mine")
     session.update(start="mine")
     window.wait_for(lambda: len(session.rows) == 3)
+    session.update(start="natural")
+    assert not any(row.is_frozen or row.kind == "earlier" for row in session.rows)
+    session.update(start="mine")
+    window.wait_for(lambda: len(session.rows) == 3)
     items = {f"disc {i}": TrainingItem(f"disc {i}", *discs(i)) for i in range(3)}
 
     def add(name: str, item: TrainingItem) -> DataRow:

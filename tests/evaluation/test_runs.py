@@ -43,6 +43,16 @@ def test_rows_are_what_segment_and_evaluate_give(source: DataSource) -> None:
     assert rows[1].seconds > 0
 
 
+def test_only_what_is_annotated_is_measured() -> None:
+    truth = np.zeros((20, 40), np.int32)
+    truth[:, 20:] = 1
+    truth[3:9, 3:9] = 2  # nothing that vertical stripes could follow
+    source = array_source([np.zeros((20, 40), np.uint8)], [truth], annotated=[truth != 2])
+    [row] = evaluate_methods(source, [Stripes()], [2])
+    assert isinstance(row, Result)
+    assert row.metrics.undersegmentation_error == 0
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_several_methods_in_any_number_of_threads(source: DataSource, workers: int) -> None:
     methods = [Stripes("one"), Stripes("two")]

@@ -12,7 +12,6 @@ from napari_superpixels.plugin.fine_tune_rows import (
     annotation_row,
     layers_row,
     region_of,
-    unique_name,
 )
 from napari_superpixels.plugin.regions import shown_region
 
@@ -134,11 +133,3 @@ def test_image_that_was_exchanged_for_a_smaller_one_is_a_problem_of_its_row(view
     image.data = np.zeros((10, 10))
     assert "changed its size" in examine(row).problem
     assert isinstance(region_of(row).layer, Image)
-
-
-@pytest.mark.parametrize(
-    ("name", "taken", "expected"),
-    [("a/b:c", (), "a_b_c"), ("a", ("A",), "a-2"), ("", (), "image"), ("a", ("a", "a-2"), "a-3"), ("..", (), "image")],
-)
-def test_names_can_be_those_of_files(name, taken, expected) -> None:
-    assert unique_name(name, taken) == expected
