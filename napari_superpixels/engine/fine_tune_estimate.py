@@ -16,7 +16,7 @@ from napari_superpixels.engine.validation import measure_network
 from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.crops import CropBatches
 from napari_superpixels.nets.devices import choose_device
-from napari_superpixels.nets.train import TrainConfig, training_losses
+from napari_superpixels.nets.train import TrainConfig, make_trainable, training_losses
 
 _N_TIMED = 3
 
@@ -60,8 +60,9 @@ def estimate(folder: str | Path, n_train: int, n_validation: int) -> Estimate:
 def _time_steps(start: Model, batches: CropBatches, config: TrainConfig, device: str) -> float:
     """Return the seconds of a step, after one that is slower than the others."""
     where = choose_device(device)
-    network = copy.deepcopy(start.network).train().requires_grad_(True).to(where)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = copy.deepcopy(start.network).to(where)
+    for layer in make_trainable(network, config):
+        layer.eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.0)
     began = 0.0
     for number in range(_N_TIMED + 1):

@@ -6,15 +6,19 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_superpixels.nets.augment import Augmentation
+from napari_superpixels.nets.layers import AdaptiveNorm
 from napari_superpixels.nets.losses import TVForm, association_loss, boundary_bce, l1, mse, total_variation
 from napari_superpixels.nets.registry import Network
 
 #: Input, target, boundary and weight of a batch, of shape (N, C, S, S), (N, C, S, S), (N, 1, S, S) and (N, 2, S, S), in
 #: [0, 1]. The weight's first channel says how much each pixel's target counts, its second how much its boundary does.
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+#: Convolutions of 3x3, the last ones, that learn where not all do.
+_N_LAST = 2
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -113,6 +117,27 @@ class TrainEvent:
     """Learning rate of this step."""
     seconds: float
     """Seconds of training so far, those before a resume included."""
+
+
+def make_trainable(network: Network, config: TrainConfig) -> list[nn.Module]:
+    """Prepare a network, in place, for steps of a recipe.
+
+    Returns
+    -------
+    list of torch.nn.Module
+        What does not learn: to be put into evaluation mode, in which its running statistics stay as they are.
+    """
+    network.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.trained == "all":
+        return []
+    learning = {id(network.head), *(id(part) for pair in network.layers[-_N_LAST:] for part in pair)}
+    kinds = (nn.Conv2d, AdaptiveNorm)
+    frozen: list[nn.Module] = [
+        layer for layer in network.modules() if isinstance(layer, kinds) and id(layer) not in learning
+    ]
+    for layer in frozen:
+        layer.requires_grad_(False)
+    return frozen
 
 
 def training_losses(

@@ -6,16 +6,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_superpixels.errors import CheckpointError, TrainingError
 from napari_superpixels.nets.layers import AdaptiveNorm
 from napari_superpixels.nets.registry import Network
-from napari_superpixels.nets.train import Batch, TrainConfig, TrainEvent, training_losses
+from napari_superpixels.nets.train import Batch, TrainConfig, TrainEvent, make_trainable, training_losses
 from napari_superpixels.nets.train_state import Progress, TrainState
 
-#: Convolutions of 3x3, the last ones, that learn where not all do.
-_N_LAST = 2
 _STOP_EPOCH = -1  # what on_train_batch_start returns to leave the epoch
 
 
@@ -51,11 +49,8 @@ class TrainModule(pl.LightningModule):
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__()
-        self.network = network.train().requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config = config
-        self._frozen = _frozen_layers(network) if config.trained == "last" else []
-        for layer in self._frozen:
-            layer.requires_grad_(False)
+        self.network, self.config = network, config
+        self._frozen = make_trainable(network, config)
         self._on_step = on_step or (lambda event: None)
         self._should_stop = should_stop or (lambda: False)
         self.is_stopped = False
@@ -192,10 +187,3 @@ class TrainModule(pl.LightningModule):
             losses=losses or {},
         )
         return TrainState(progress, self.network.state_dict(), self.average, moments)
-
-
-def _frozen_layers(network: Network) -> list[nn.Module]:
-    """Return the modules that stay as they are where only the last ones learn."""
-    learning = {id(network.head), *(id(part) for pair in network.layers[-_N_LAST:] for part in pair)}
-    kinds = (nn.Conv2d, AdaptiveNorm)
-    return [layer for layer in network.modules() if isinstance(layer, kinds) and id(layer) not in learning]
