@@ -145,7 +145,9 @@ def find_seeds(
     cancel = new_cancel_flag() if cancel is None else cancel
     n_open = _count_open(slowness)
     if not 1 <= n_segments <= n_open:
-        raise ValueError(f"n_segments must be from 1 to {n_open}, the number of pixels; received {n_segments}")
+        raise ValueError(
+            f"{n_segments} superpixels do not fit into {n_open} pixels; n_segments must be from 1 to {n_open}"
+        )
     factor = _coarse_factor(slowness, n_segments)
     coarse = slowness if factor == 1 else _coarsened(slowness, factor)
     fronts = _refine(

@@ -144,6 +144,7 @@ class QualityMeter:
         self._links.connect(session.idle, self._on_idle)
         self._links.connect(session.solved, self._on_solved)
         self._links.connect(session.input_changed, self._on_input_changed)
+        self._links.connect(session.forgotten, self._on_forgotten)
         self._links.connect(session.view_changed, self._on_view_changed)
 
     @property
@@ -193,9 +194,12 @@ class QualityMeter:
 
     def _on_input_changed(self, inputs: ImageInput | None) -> None:
         if self._session.result is None:
-            self._scheduler.cancel(silently=True)
-            self._quality = None
-            self.cleared.emit()
+            self._on_forgotten()
+
+    def _on_forgotten(self) -> None:
+        self._scheduler.cancel(silently=True)
+        self._quality = None
+        self.cleared.emit()
 
     def _on_view_changed(self, new: ViewParams, old: ViewParams) -> None:
         if (new.quality_open, new.tolerance) != (old.quality_open, old.tolerance):

@@ -64,6 +64,8 @@ class Session:
     """A new result."""
     recalled = Signal(SolveResult)
     """The result that :meth:`recall` asked for."""
+    forgotten = Signal()
+    """The result was dropped, because its superpixels are there no more."""
     failed = Signal(Exception)
     """A computation failed."""
     cancelled = Signal()
@@ -184,6 +186,17 @@ class Session:
         self._shown = None if self._inputs is None else SolveRequest(self._inputs, params).keys()
         if params != old:
             self.params_changed.emit(params, old)
+
+    def forget(self) -> None:
+        """Drop the result, whose superpixels were taken back, and what runs or waits; nothing follows the parameters.
+
+        The next :meth:`segment` makes a new one.
+        """
+        self._scheduler.cancel(silently=True)
+        self._result = self._shown = self._asked = None
+        self._turn += 1
+        self._has_failed = False
+        self.forgotten.emit()
 
     def set_corrections(self, corrections: tuple[Correction, ...]) -> None:
         """Set the corrections of what is segmented, which the superpixels that are shown have already.

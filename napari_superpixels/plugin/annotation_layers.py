@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.deltas import ArrayName, Box
+from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.preferences import journal_folder
@@ -179,6 +180,7 @@ class AnnotationLayers:
         events.connect(annotation.corrections_changed, self._hand_on_corrections)
         events.connect(annotation.params_changed, self._restore)
         events.connect(annotation.restored, self._on_restored)
+        events.connect(annotation.undone, self._on_undone)
         events.connect(self._session.recalled, self._remember)
         events.connect(self.superpixels.events.paint, self._brush_listener("labels"))
         events.connect(self.classes.events.paint, self._brush_listener("classes"))
@@ -214,6 +216,13 @@ class AnnotationLayers:
         except ValueError as error:
             self.noted.emit(f"The parameters of these superpixels are not known here: {error}")
 
+    def _on_undone(self, entry: Entry) -> None:
+        """Drop the session's result when the plane's first segmentation is taken back."""
+        annotation, inputs = self.annotation, self._session.inputs
+        if annotation.params is None and inputs is not None and _is_of(inputs, self.region):
+            if not annotation.labels_plane.any():
+                self._session.forget()
+
     def recall_result(self) -> None:
         """Have the result computed that the superpixels come from, if it is not at hand, as with a user's own labels.
 
@@ -246,7 +255,7 @@ class AnnotationLayers:
         if inputs is not None and not _is_of(inputs, self.region):
             return
         self._session.restore(SegmentParams(**params))
-        if self.annotation.result is None and inputs is not None:
+        if inputs is not None and (self.annotation.result is None or self._session.result is None):
             self._session.recall()
 
     def _remember(self, result: SolveResult) -> None:

@@ -23,7 +23,7 @@ from napari_superpixels.plugin.key_bindings import KeyBindings
 from napari_superpixels.plugin.opening import segment_image
 from napari_superpixels.plugin.panel_wiring import wire_panel
 from napari_superpixels.plugin.plane_copier import PlaneCopier
-from napari_superpixels.plugin.regions import Region, shown_region
+from napari_superpixels.plugin.regions import Region, layer_token, shown_region
 from napari_superpixels.plugin.safekeeping import Safekeeping
 from napari_superpixels.plugin.session_dock import SessionDock
 from napari_superpixels.plugin.suggestion_view import SuggestionView
@@ -76,6 +76,7 @@ class CorrectDock(SessionDock):
         self._is_closed = False
         self._is_stale = False
         self._followed: Any = None
+        self._greeted: int | None = None
         self._undo_keys = KeyBindings()
         self._links, self._plane_links = Links(), Links()
         self._later = QTimer(self)
@@ -168,6 +169,7 @@ class CorrectDock(SessionDock):
         links.connect(self.session.input_changed, self._on_input)
         links.connect(self.session.idle, self._wait)
         links.connect(self.tools.noted, self.say)
+        links.connect(self.tools.requested, self.choose_tool)
         links.connect(self.tools.changed, self._on_tool)
         self.source.image_menu.activated.connect(lambda index: self._on_image())
         self.source.labels_menu.activated.connect(lambda index: self._adopt())
@@ -276,6 +278,8 @@ class CorrectDock(SessionDock):
             annotation = self.layers.annotation
             self._followed = annotation.plane
             self.follower.set_plane(annotation.result, annotation.labels_plane)
+            # After the undo of a segmentation there may be no superpixels any more, and after its redo there are.
+            self.refresh()
 
     def _rest(self) -> None:
         """Do what can wait until the hand rests."""
@@ -291,14 +295,25 @@ class CorrectDock(SessionDock):
         if image is not None:
             segment_image(self._viewer, image)
 
+    def _greet(self) -> None:
+        """Forget what was said of another image, when one comes to hand; what is said when one goes is kept."""
+        image = self.source.image
+        token = None if image is None else layer_token(image)
+        if token not in (None, self._greeted):
+            self._greeted = token
+            self.say("")
+
     def _on_image(self) -> None:
         """Work on the image that was chosen; Segment goes by the layer that is active."""
         if self.source.image is not None:
             self._viewer.layers.selection.active = self.source.image
+        self._greet()
         self.refresh()
 
     def _on_layers(self, event: Any = None) -> None:
         self._fill()
+        if event is not None and event.type != "removed":
+            self._greet()
         self.refresh()
 
     def _fill(self) -> None:
@@ -327,6 +342,7 @@ class CorrectDock(SessionDock):
         if self.layers is None or active is not self.layers.classes:
             self._tool_before = ""
         if isinstance(active, Image) and active is not self.source.image and self.source.image_menu.choose(active):
+            self._greet()
             self.refresh()
 
     def _on_input(self, inputs: Any) -> None:
@@ -334,6 +350,7 @@ class CorrectDock(SessionDock):
         origin = None if inputs is None else inputs.origin
         if isinstance(origin, Region) and origin.layer is not self.source.image:
             if self.source.image_menu.choose(origin.layer):
+                self._greet()
                 self.refresh()
 
     def _on_dims(self, event: Any = None) -> None:

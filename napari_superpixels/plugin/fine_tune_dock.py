@@ -23,6 +23,7 @@ from napari_superpixels.widgets.fine_tune_panel import FineTunePanel
 from napari_superpixels.widgets.wording import describe_error
 
 PAINT_FIRST = "Nothing is annotated yet: open Correct, paint some superpixels, then add the annotation here."
+PAINT_THIS_PLANE = "Nothing is annotated in this plane: paint some of its superpixels, or move to an annotated one."
 CHOOSE_LAYERS = "Choose an image and a Labels layer of its shape first."
 _REST_MS = 700
 
@@ -63,7 +64,8 @@ class FineTuneDock(SessionDock):
         """Put the plane that is annotated in Correct into the list, or bring it up to date there."""
         layers = self._workspace.annotation_at_hand
         if layers is None or not layers.annotation.classes_plane.any():
-            self.panel.say(PAINT_FIRST)
+            is_elsewhere = layers is not None and bool(layers.annotation.classes.any())
+            self.panel.say(PAINT_THIS_PLANE if is_elsewhere else PAINT_FIRST)
             return
         self.panel.say("")
         self._add(layers.region, "annotation", lambda taken: annotation_row(layers, taken))

@@ -39,6 +39,8 @@ class ToolBox:
 
     changed = Signal()
     """Another tool is on, or none."""
+    requested = Signal(str)
+    """A tool was asked for by its key while none is on."""
     noted = Signal(str)
     """What the user should know of an act."""
 
@@ -50,7 +52,7 @@ class ToolBox:
         self._tool: Tool | None = None
         self._stroke: Tool | None = None
         self._hover: Hover | None = None
-        self._keys = KeyBindings()
+        self._keys, self._ready_keys = KeyBindings(), KeyBindings()
         self._links = Links()
         self._check = QTimer()
         self._check.setSingleShot(True)
@@ -76,8 +78,12 @@ class ToolBox:
     def set_hand(self, layers: AnnotationLayers | None, hand: Hand | None) -> None:
         """Work on another annotation from now on, or on none; the tool goes off."""
         self.choose("")
+        self._ready_keys.release()
         self._layers, self._hand = layers, hand
         self._tools = {} if hand is None else {tool.name: tool for tool in (make(hand) for make in self._makers)}
+        if layers is not None:
+            # On our own layers alone: other layers and the viewer keep their keys until a tool is on.
+            self._ready_keys.bind(layers.layers, self._tool_keys(self.requested.emit))
 
     def choose(self, name: str) -> None:
         """Switch a tool on, or with an empty name the present one off.
@@ -180,11 +186,11 @@ class ToolBox:
             status.unblock()
         self._stroke = tool
 
+    def _tool_keys(self, choose: Callable[[str], None]) -> dict[str, Callable[[], None]]:
+        return {kind.key: lambda name=kind.name: choose(name) for kind in TOOLS}  # type: ignore[misc]
+
     def _key_actions(self) -> dict[str, Callable[[], None]]:
-        actions: dict[str, Callable[[], None]] = {
-            kind.key: lambda name=kind.name: self.choose(name)  # type: ignore[misc]
-            for kind in TOOLS
-        }
+        actions = self._tool_keys(self.choose)
         actions |= {str(i + 1): lambda i=i: self._choose_class(i) for i in range(9)}  # type: ignore[misc]
         return {**actions, "Escape": self.escape, **self.extra_keys}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_superpixels.widgets.size_plot import SizePlot
 
 _EMPTY = "Press Segment; each result is then measured."
+_MEASURING = "Comparing with the ground truth..."
 _NO_TRUTH = "Choose a Labels layer that shows the true objects to compare with it."
 
 
@@ -76,6 +77,8 @@ class QualityPanel(QWidget):
         self.missed.setEnabled(has_truth)
         if not has_truth:
             self._truth_measures.hide()
+        elif self.message.text() == _NO_TRUTH:
+            self._say(_MEASURING)
 
     def set_missed(self, is_shown: bool) -> None:
         """Show whether the missed boundary is a layer at present, without `missed_toggled`."""

@@ -36,6 +36,7 @@ EXTRA_VIEWS = (
 )
 _WIDTH, _MIN_WIDTH = 310, 250
 _VIEW_TITLES = {"boundaries": "Boundaries", "filled": "Filled areas", "mean-color": "Mean colour"}
+_READY = "Ready: press Segment."
 
 
 class SegmentPanel(QWidget):
@@ -61,6 +62,7 @@ class SegmentPanel(QWidget):
         self._session = session
         self._quality = quality
         self._reason = ""
+        self._is_over = False
         self._links = Links()
         self.form = ParamForm(session)
         self.form.refused.connect(self.show_error)
@@ -94,7 +96,7 @@ class SegmentPanel(QWidget):
         if reason:
             self._say(reason)
         elif was_unavailable:
-            self._say("Ready: press Segment.")
+            self._say(_READY)
 
     def set_extra_view(self, name: str, is_shown: bool) -> None:
         """Show whether an extra view is a layer at present, without `extra_view_toggled`."""
@@ -232,9 +234,11 @@ class SegmentPanel(QWidget):
         self._links.connect(session.view_changed, self._show_view)
         self._links.connect(session.started, self._on_started)
         self._links.connect(session.progressed, self._on_progressed)
-        self._links.connect(session.solved, self._on_solved)
+        for signal in (session.solved, session.recalled):
+            self._links.connect(signal, self._on_solved)
         self._links.connect(session.failed, self._on_failed)
         self._links.connect(session.cancelled, self._on_cancelled)
+        self._links.connect(session.forgotten, self._on_forgotten)
         self._links.connect(session.idle, self._on_idle)
 
     def _show_view(self, new: ViewParams, old: ViewParams) -> None:
@@ -251,7 +255,7 @@ class SegmentPanel(QWidget):
             self.progress.setFormat("")
 
     def _on_started(self) -> None:
-        if self.warning.isVisible():
+        if self._is_over:
             self._say("")
         self._show_busy(True)
 
@@ -266,11 +270,17 @@ class SegmentPanel(QWidget):
         self.show_error(describe_error(error))
 
     def _on_cancelled(self) -> None:
-        self._say(self._reason or "Cancelled. The superpixels shown are the last complete ones.")
+        shown = "" if self._session.result is None else " The superpixels shown are the last complete ones."
+        self._say(self._reason or f"Cancelled.{shown}", is_over=True)
+
+    def _on_forgotten(self) -> None:
+        self._say(self._reason or _READY)
 
     def _on_idle(self) -> None:
         self._show_busy(self._session.is_busy)
 
-    def _say(self, text: str, *, is_error: bool = False) -> None:
+    def _say(self, text: str, *, is_error: bool = False, is_over: bool = False) -> None:
+        """Show a text; one that tells how a computation ended without a result goes when the next begins."""
+        self._is_over = is_over or is_error
         self.warning.setVisible(is_error)
         self.status.setText(text)

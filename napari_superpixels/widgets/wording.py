@@ -21,7 +21,8 @@ def describe_result(result: SolveResult) -> str:
     else:
         parts.append(f"network {_duration(result.timings['network'])}{_cached(result, {'network'})}")
     parts.append(f"eikonal {_duration(result.timings['eikonal'])}{_cached(result, _EIKONAL_STAGES)}")
-    parts.append(result.network.device or "cpu")
+    device, wanted = result.network.device or "cpu", result.params.device
+    parts.append(device if result.params.model is None or wanted in ("auto", device) else f"{device}, not {wanted}")
     return " · ".join(parts)
 
 

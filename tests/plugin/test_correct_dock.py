@@ -231,6 +231,35 @@ def test_planes_of_a_stack_have_work_of_their_own(viewer, correct, dock, solve, 
     assert len(annotation.corrections) == 1
 
 
+def test_an_undone_segmentation_leaves_a_plane_without_superpixels(
+    viewer, correct, dock, solve, wait_result, color_blocks, qtbot
+) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    wait_result(lambda: viewer.dims.set_current_step(0, 2))
+    assert correct.tools.active == "paint"
+    correct.undo()
+    assert not correct.layers.annotation.labels_plane.any()
+    assert (correct.reason, correct.tools.active) == (SEGMENT_FIRST, "")
+    assert (dock.session.result, dock.panel.status.text()) == (None, "Ready: press Segment.")
+    correct.redo()
+    assert (correct.reason, correct.tools.active) == ("", "paint")
+    qtbot.waitUntil(lambda: dock.session.result is not None, timeout=10_000)
+    correct.undo()
+    assert solve().n_segments == 12
+    assert correct.reason == ""
+
+
+def test_what_was_said_of_another_image_goes(viewer, correct, color_blocks) -> None:
+    correct.say("This was about the first image.")
+    viewer.layers.selection.active = viewer.layers["blocks superpixels"]
+    assert "first image" in correct.panel.status.text()
+    viewer.add_image(color_blocks[::-1], rgb=True, name="second")
+    assert correct.panel.status.text() == ""
+
+
 def test_tools_stay_on_from_plane_to_plane(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
     viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
     viewer.dims.set_current_step(0, 0)
@@ -475,6 +504,6 @@ def test_mouse_and_keys_of_a_real_window(make_napari_viewer, color_blocks, qtbot
     QTest.keyClick(canvas.native, Qt.Key.Key_Escape)
     assert correct.tools.active == ""
     QTest.keyClick(canvas.native, Qt.Key.Key_D)
-    assert correct.tools.active == ""
+    assert correct.tools.active == "erase"
     correct.close_session()
     dock.close_session()

@@ -282,6 +282,20 @@ def test_every_tool_goes_on_and_off_without_a_trace(viewer, correct, kind) -> No
     assert _bindings(viewer, layer) == before
 
 
+@pytest.mark.parametrize("name", ["superpixels", "classes"])
+def test_keys_choose_tools_on_our_own_layers_alone(viewer, correct, name) -> None:
+    layer = getattr(correct.layers, name)
+    viewer.layers.selection.active = layer
+    [erase] = [key for key in layer.keymap if str(key) == "D"]
+    layer.keymap[erase](layer)
+    assert correct.tools.active == "erase"
+    correct.tools.choose("")
+    for other in (viewer, correct.layers.image):
+        assert not {str(key) for key in other.keymap} & {"A", "D", "1"}
+    correct.tools.set_hand(None, None)
+    assert not {str(key) for key in layer.keymap} & {"A", "D", "1"}
+
+
 def _bindings(viewer, layer) -> list:
     mouse = [*layer.mouse_drag_callbacks, *layer.mouse_move_callbacks, *layer.mouse_wheel_callbacks]
     own = [function for function in mouse if function.__module__.startswith("napari_superpixels")]

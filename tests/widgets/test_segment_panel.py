@@ -1,3 +1,4 @@
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -6,7 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QProgressBar, QPushButton, QScrollArea, QW
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.errors import ImageError
 from napari_superpixels.widgets.segment_panel import EXTRA_VIEWS, SegmentPanel
-from napari_superpixels.widgets.wording import wrapped
+from napari_superpixels.widgets.wording import describe_result, wrapped
 
 
 @pytest.fixture
@@ -78,7 +79,24 @@ def test_busy_shows_progress_and_enables_cancel(panel, session) -> None:
     session.cancelled.emit()
     session.idle.emit()
     assert not panel.cancel.isEnabled()
-    assert "Cancelled" in panel.status.text()
+    assert panel.status.text() == "Cancelled."
+    session.started.emit()
+    assert panel.status.text() == ""
+
+
+def test_cancelling_leaves_the_superpixels_of_before(panel, session, color_blocks, qtbot) -> None:
+    solve(session, color_blocks, qtbot)
+    session.cancelled.emit()
+    assert panel.status.text() == "Cancelled. The superpixels shown are the last complete ones."
+
+
+def test_another_device_than_asked_for_is_told(panel, session, color_blocks, qtbot) -> None:
+    solve(session, color_blocks, qtbot)
+    network = replace(session.result.network, device="cpu")
+    params = session.params.updated(model="natural", device="cuda")
+    result = replace(session.result, network=network, params=params)
+    assert describe_result(result).endswith(" · cpu, not cuda")
+    assert describe_result(replace(result, params=params.updated(device="auto"))).endswith(" · cpu")
 
 
 def test_view_and_live_are_bound_both_ways(panel, session) -> None:
