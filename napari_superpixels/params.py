@@ -169,7 +169,7 @@ class SegmentParams(BaseModel):
         "Solver",
         "'eikonal' grows all superpixels at once, each by its own colour. 'scikit-fmm' marches one front through the "
         "image gradient: slower, for comparison, and the window stands still meanwhile.",
-        Control("arrival", advanced=True, choices=("Eikonal (default)", "scikit-fmm (comparison)")),
+        Control("arrival", advanced=True, choices=("Eikonal", "scikit-fmm (comparison)")),
     )
 
     @model_validator(mode="before")

@@ -200,7 +200,7 @@ def test_wrong_usage(photo: str, arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--n-segments", "4801"], "from 1 to 4800, the number of pixels; received 4801"),
+        (["--n-segments", "4801"], "4801 superpixels do not fit into 4800 pixels"),
         (["--channel-axis", "3"], "channel axis 3 does not fit the image's shape (60, 80, 3)"),
         (["--volume"], "is one plane, no volume"),
         (["--plane", "1"], "plane 1 is not in this image of 1 planes; give 0 to 0"),

@@ -137,7 +137,7 @@ def test_an_image_that_fails(bsds: str) -> None:
 def test_more_superpixels_than_pixels(bsds: str) -> None:
     result = run("--bsds", bsds, "--images", 1, "--methods", "slic-20", "--n-segments", 4801)
     assert result.exit_code == 1
-    assert "4801 superpixels do not fit into 4800 pixels" in words(result.stderr)
+    assert "n_segments must be from 1 to 4800, the number of pixels; received 4801" in words(result.stderr)
 
 
 def test_what_is_not_installed_is_left_out(bsds: str, monkeypatch: pytest.MonkeyPatch) -> None:

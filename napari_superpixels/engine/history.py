@@ -40,6 +40,11 @@ class Entry:
     """When, in seconds since 1970."""
 
     @property
+    def place(self) -> str:
+        """Position in a stack of the plane that it happened in, such as "3" or "0, 3"; "" for an image of one plane."""
+        return ", ".join(str(i) for i in self.plane if i is not None)
+
+    @property
     def n_bytes(self) -> int:
         """Memory that this holds, about."""
         small = len(json.dumps([self.before, self.after])) if self.before or self.after else 0

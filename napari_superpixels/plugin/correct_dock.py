@@ -261,8 +261,7 @@ class CorrectDock(SessionDock):
         """Tell of an act in a plane that is not shown, where nobody sees it."""
         here = None if self.layers is None else self.layers.annotation.plane
         if entry.deltas and entry.plane not in ((), here):
-            place = ", ".join(str(i) for i in entry.plane if i is not None)
-            self.say(f"{what} in plane {place}: {entry.name}.")
+            self.say(f"{what} in plane {entry.place}: {entry.name}.")
 
     def _on_result(self) -> None:
         self._is_stale = True

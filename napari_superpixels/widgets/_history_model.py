@@ -61,7 +61,7 @@ class HistoryModel(QAbstractTableModel):
         """Return what the view shows."""
         row = index.row()
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._entries[row - 1].name if row else self._beginning()
+            return self._title(self._entries[row - 1]) if row else self._beginning()
         if role == Qt.ItemDataRole.FontRole and row == self._position:
             font = QFont(self._view.font())
             font.setBold(True)
@@ -82,9 +82,10 @@ class HistoryModel(QAbstractTableModel):
             return "Go back to before the first act of this list."
         entry = self._entries[row - 1]
         when = time.strftime("%H:%M:%S", time.localtime(entry.time))
-        plane = ", ".join(str(i) for i in entry.plane if i is not None)
-        where = f", plane {plane}" if plane else ""
-        return f"{entry.name}, {when}{where}\n\nClick to go to the state after it."
+        return f"{self._title(entry)}, {when}\n\nClick to go to the state after it."
+
+    def _title(self, entry: Entry) -> str:
+        return f"{entry.name}, plane {entry.place}" if entry.place else entry.name
 
 
 def _n_same(old: tuple[Entry, ...], new: tuple[Entry, ...]) -> int:

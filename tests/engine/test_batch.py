@@ -177,7 +177,7 @@ def test_full_disk_is_told(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [
         (np.full((8, 8), np.nan, np.float32), "no finite value"),
         (np.zeros((8, 8), np.complex64), "dtype complex64"),
-        (np.zeros((2, 2), np.uint8), "from 1 to 4, the number of pixels; received 6"),
+        (np.zeros((2, 2), np.uint8), "6 superpixels do not fit into 4 pixels"),
     ],
 )
 def test_image_that_cannot_be_segmented(tmp_path: Path, pixels: np.ndarray, message: str) -> None:

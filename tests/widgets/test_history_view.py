@@ -61,6 +61,15 @@ def test_list_follows_all_that_is_done(view, annotation) -> None:
     assert_shows(view, annotation)
 
 
+def test_acts_in_a_stack_name_their_plane(qtbot) -> None:
+    view = HistoryView()
+    qtbot.addWidget(view)
+    model = view.model()
+    entries = (Entry("Paint", (), plane=(3, None, None)), Entry("Cut", (), plane=(0, 7, None, None)), Entry("Add", ()))
+    model.show_history(entries, 2, 0)
+    assert names(view) == ["Start", "Paint, plane 3", "Cut, plane 0, 7", "Add"]
+
+
 def test_list_follows_amended_entries(view, annotation) -> None:
     annotation.history.amend(Entry("Re-segment", ()))
     assert names(view)[-2:] == ["Paint class 1", "Re-segment"]
