@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QAbstractButton
 from napari_superpixels.data.training_folder import TrainingItem, write_training_folder
 from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
-from napari_superpixels.plugin.fine_tune_dock import CHOOSE_LAYERS, PAINT_FIRST, FineTuneDock
+from napari_superpixels.plugin.fine_tune_dock import CHOOSE_LAYERS, PAINT_FIRST, PAINT_THIS_PLANE, FineTuneDock
 from napari_superpixels.plugin.workspace import _workspaces
 from tests.engine.fine_tuning import TINY, discs
 
@@ -190,6 +190,24 @@ def test_annotation_of_correct_is_followed(viewer, tune, dock, color_blocks, sol
     annotation.paint([int(annotation.labels_plane[-1, -1])])
     qtbot.waitUntil(lambda: tune.session.rows[0].share_annotated > row.share_annotated, timeout=60_000)
     assert [row.name for row in tune.session.rows] == ["blocks"]
+    correct.close_session()
+    tune.close_session()
+
+
+def test_a_plane_without_annotation_beside_one_that_has_some(
+    viewer, tune, dock, color_blocks, solve, wait_result
+) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    solve()
+    annotation = correct.layers.annotation
+    annotation.paint([int(annotation.labels_plane[0, 0])])
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    press(tune, "add_annotation")
+    assert tune.panel.status.text() == PAINT_THIS_PLANE
+    assert tune.session.rows == ()
     correct.close_session()
     tune.close_session()
 

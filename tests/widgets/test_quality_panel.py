@@ -90,6 +90,8 @@ def test_measures_without_ground_truth(panel, session, measure) -> None:
     assert not panel.values["boundary_recall"].isVisible()
     assert "Choose a Labels layer" in panel.message.text()
     assert not panel.missed.isEnabled()
+    panel.set_has_truth(True)
+    assert panel.message.text() == "Comparing with the ground truth..."
 
 
 def test_measures_against_ground_truth(panel, session, meter, truths, blocks_truth, measure) -> None:
