@@ -101,6 +101,17 @@ def _top_level_widgets() -> list:
 
 
 @pytest.fixture
+def single_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread: small networks wait for each other's threads longer than they compute."""
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
+
+
+@pytest.fixture
 def two_tone() -> np.ndarray:
     """Return an RGB image, uint8 of shape (48, 64, 3): dark left half, bright right half."""
     image = np.full((48, 64, 3), 40, np.uint8)

@@ -2,13 +2,11 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 from napari_superpixels.cli.training_bar import TrainingBar
@@ -29,14 +27,10 @@ OPTIONS = ["--steps", 4, "--epoch-steps", 2, "--batch-size", 1, "--crop-size", 3
 
 
 @pytest.fixture(autouse=True)
-def _single_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, single_thread: None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

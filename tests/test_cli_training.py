@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
-import torch
 from scipy.io import savemat
 
 from napari_superpixels.engine.run_folder import RunFolder
@@ -23,17 +21,11 @@ from napari_superpixels.nets.registry import PRESETS
 from .command_line import run as run_command
 from .command_line import words
 
+pytestmark = pytest.mark.usefixtures("single_thread")
+
 run = partial(run_command, width=200)
 TINY = ["--network", "can24-d7", "--steps", "2", "--epoch-steps", "1", "--batch-size", "1", "--crop-size", "16"]
 TINY += ["--n-segments", "10", "--device", "cpu"]
-
-
-@pytest.fixture(autouse=True)
-def _single_thread() -> Iterator[None]:
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 from scipy import ndimage
 from scipy.io import savemat
 
+from napari_superpixels.data.sources import DataSource, array_source
+
 SHAPE = (40, 56)
 
 
@@ -37,3 +39,10 @@ def bsds(tmp_path: Path, photo: np.ndarray, truths: list[np.ndarray]) -> Path:
         iio.imwrite(tmp_path / "images" / "train" / f"{name}.jpg", photo)
         savemat(tmp_path / "groundTruth" / "train" / f"{name}.mat", {"groundTruth": cells})
     return tmp_path
+
+
+@pytest.fixture
+def source(photo: np.ndarray, truths: list[np.ndarray]) -> DataSource:
+    """Four images in memory, each turned otherwise."""
+    pairs = [(np.rot90(photo, i), [np.rot90(truth, i) for truth in truths]) for i in range(4)]
+    return array_source([image for image, _ in pairs], [truth for _, truth in pairs])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from pydantic import JsonValue
 from safetensors.numpy import load_file
 
@@ -31,13 +30,7 @@ from napari_superpixels.nets.registry import build_network
 from napari_superpixels.params import PRESET_VALUES, FineTuneParams
 from tests.engine.fine_tuning import TINY, discs, make_items, make_run
 
-
-@pytest.fixture(autouse=True)
-def _single_thread() -> object:
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 def _folder(n_images: int, roles: dict[str, Role] | None = None, first: int = 0) -> TrainingFolder:

@@ -1,6 +1,6 @@
 """Networks whose every weight and statistic is non-trivial, and models of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,9 @@ def make_network() -> NetworkFactory:
     return _network
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _single_thread() -> Iterator[None]:
-    """Small networks wait for each other's threads longer than they compute."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
+@pytest.fixture(autouse=True)
+def _single_thread(single_thread: None) -> None:
+    """All these networks are small."""
 
 
 @pytest.fixture(params=SMALL_CONFIGS, ids=lambda config: config.architecture)
