@@ -81,7 +81,7 @@ def solve(dock, wait_result):
 
 
 @pytest.fixture
-def corrected(viewer, dock, solve, color_blocks, qtbot):
+def correct(viewer, dock, solve, color_blocks, qtbot):
     """Return the Correct widget, docked, on an image of 3 rows of 4 blocks, each of which is a superpixel."""
     viewer.add_image(color_blocks, rgb=True, name="blocks")
     correct = CorrectDock(viewer)

@@ -10,6 +10,9 @@ from napari.utils.interactions import (
     mouse_wheel_callbacks,
 )
 
+#: Middles of the blocks in the first row of the image of coloured blocks.
+A, B, C, D = (10, 10), (10, 30), (10, 50), (10, 70)
+
 
 class FakeMouse:
     """Sends events to a layer as napari does, at rows and columns of its data."""
@@ -71,3 +74,15 @@ class _Persisted:
 
     def __getattr__(self, name: str):
         return getattr(self.__dict__["__wrapped__"], name)
+
+
+def paint(correct, *places, tool="paint") -> None:
+    """Choose a tool of the Correct widget and drag it along places."""
+    correct.tools.choose(tool)
+    FakeMouse(correct.layers.classes).drag(*places)
+
+
+def state(correct) -> tuple[bytes, bytes]:
+    """Return superpixels and classes, to compare with those of another time."""
+    annotation = correct.layers.annotation
+    return annotation.labels.tobytes(), annotation.classes.tobytes()

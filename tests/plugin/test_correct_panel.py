@@ -6,15 +6,13 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_superpixels.data.class_table import read_class_table
 
-from .correct_mouse import FakeMouse
-
-A, B, C, D = (10, 10), (10, 30), (10, 50), (10, 70)
+from .correct_mouse import A, B, C, D, FakeMouse, paint
 
 
 @pytest.fixture
-def correct(corrected, qtbot):
-    qtbot.waitUntil(lambda: corrected.hierarchy.is_ready, timeout=10_000)
-    return corrected
+def correct(correct, qtbot):
+    qtbot.waitUntil(lambda: correct.hierarchy.is_ready, timeout=10_000)
+    return correct
 
 
 @pytest.fixture
@@ -28,11 +26,6 @@ def answer(monkeypatch, tmp_path):
         return path
 
     return choose
-
-
-def paint(correct, *places) -> None:
-    correct.tools.choose("paint")
-    FakeMouse(correct.layers.classes).drag(*places)
 
 
 def test_buttons_and_tools_agree(correct) -> None:

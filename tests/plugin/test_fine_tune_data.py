@@ -27,8 +27,8 @@ def test_parts_of_classes_are_segments_and_merged_superpixels_stay_whole() -> No
     assert annotated.tolist() == [[True] * 5 + [False, True]]
 
 
-def test_annotation_is_read_anew_with_what_was_painted_since(corrected, qtbot) -> None:
-    layers = corrected.layers
+def test_annotation_is_read_anew_with_what_was_painted_since(correct, qtbot) -> None:
+    layers = correct.layers
     annotation = layers.annotation
     annotation.add_class("one")
     annotation.add_class("two")
@@ -52,8 +52,8 @@ def test_annotation_is_read_anew_with_what_was_painted_since(corrected, qtbot) -
     assert np.array_equal(item.pixels, layers.image.data)
 
 
-def test_merged_superpixels_of_one_class_are_objects(corrected) -> None:
-    annotation = corrected.layers.annotation
+def test_merged_superpixels_of_one_class_are_objects(correct) -> None:
+    annotation = correct.layers.annotation
     if not len(annotation.table):
         annotation.add_class("thing")
     labels = annotation.labels_plane
@@ -62,7 +62,7 @@ def test_merged_superpixels_of_one_class_are_objects(corrected) -> None:
     columns = [int(np.flatnonzero(labels[row] == label).mean()) for label in dict.fromkeys(labels[row].tolist())]
     annotation.merge([(row, column) for column in range(columns[0], columns[1] + 1)])
     annotation.paint([int(labels[row, columns[1]]), int(labels[row, columns[2]])])
-    item = annotation_row(corrected.layers, ()).read()
+    item = annotation_row(correct.layers, ()).read()
     assert item.labels[row, columns[0]] == item.labels[row, columns[1]] != item.labels[row, columns[2]]
     assert item.labels[row, columns[2]] > 0
 

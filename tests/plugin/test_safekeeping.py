@@ -16,10 +16,8 @@ from napari_superpixels.engine.project import open_project
 from napari_superpixels.plugin.correct_dock import CorrectDock
 from napari_superpixels.plugin.regions import shown_region
 
-from .correct_mouse import FakeMouse
+from .correct_mouse import A, B, C, paint
 from .painting_program import STROKES, UNDER_WAY, block_image
-
-A, B, C = (10, 10), (10, 30), (10, 50)
 
 
 class Answers:
@@ -40,9 +38,9 @@ class Answers:
 
 
 @pytest.fixture
-def correct(corrected, tmp_path):
-    corrected.files.dialogs = Answers(tmp_path)
-    return corrected
+def correct(correct, tmp_path):
+    correct.files.dialogs = Answers(tmp_path)
+    return correct
 
 
 @pytest.fixture
@@ -59,11 +57,6 @@ def second(viewer, qtbot):
     yield open_second
     for widget in opened:
         widget.close_session()
-
-
-def paint(correct, *places, tool="paint") -> None:
-    correct.tools.choose(tool)
-    FakeMouse(correct.layers.classes).drag(*places)
 
 
 def is_offered(correct) -> bool:

@@ -5,14 +5,7 @@ import pytest
 
 from napari_superpixels.plugin.tools import TOOLS
 
-from .correct_mouse import FakeMouse
-
-A, B, C, D = (10, 10), (10, 30), (10, 50), (10, 70)  # middles of the first row's blocks
-
-
-@pytest.fixture
-def correct(corrected):
-    return corrected
+from .correct_mouse import A, B, C, D, FakeMouse
 
 
 @pytest.fixture

@@ -1,0 +1,147 @@
+"""The Correct widget when layers, widgets or viewers go: what survives, and what it leaves."""
+
+import gc
+import weakref
+
+import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
+
+from napari_superpixels.plugin.correct_dock import NO_IMAGE, CorrectDock
+from napari_superpixels.plugin.dock import SegmentDock
+
+from .conftest import own_threads
+from .correct_mouse import A, B, C, D, FakeMouse, paint, state
+
+
+def test_removed_layers_come_back_with_their_work(viewer, correct, dock, wait_result) -> None:
+    paint(correct, A, C)
+    kept = state(correct)
+    superpixels, classes = correct.layers.layers
+    viewer.layers.remove(classes)
+    assert correct.tools.active == ""
+    correct.choose_tool("paint")
+    assert classes in viewer.layers
+    viewer.layers.remove(superpixels)
+    assert superpixels not in viewer.layers
+    correct.choose_tool("")
+    correct.choose_tool("merge")
+    assert superpixels in viewer.layers
+    assert state(correct) == kept
+    viewer.layers.remove(superpixels)
+    wait_result(lambda: dock.session.update(n_segments=30))
+    assert superpixels in viewer.layers
+    assert correct.layers.annotation.labels is superpixels.data
+    viewer.layers.remove(correct.guides._layer)
+    paint(correct, A, D)
+    viewer.layers.remove("blocks")
+    assert correct.reason == NO_IMAGE
+    assert correct.layers is None
+    viewer.layers.clear()
+
+
+def test_layer_removed_in_the_middle_of_a_stroke(viewer, correct) -> None:
+    correct.tools.choose("paint")
+    mouse = FakeMouse(correct.layers.classes)
+    mouse.press(A)
+    viewer.layers.remove("blocks")
+    mouse.move(C)
+    mouse.release(C)
+    assert correct.layers is None
+
+
+def test_work_survives_a_closed_widget(viewer, correct, dock, wait_result, qtbot) -> None:
+    paint(correct, A, C)
+    paint(correct, A, B, tool="merge")
+    before, annotation = state(correct), correct.layers.annotation
+    viewer.window.remove_dock_widget(correct)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    wait_result(lambda: dock.session.update(n_segments=30))
+    again = CorrectDock(viewer)
+    viewer.window.add_dock_widget(again, name="Correct")
+    assert again.layers.annotation is annotation
+    again.undo()
+    assert state(again) == before
+    again.close_session()
+
+
+def test_classes_are_found_again_when_all_was_closed(viewer, correct, dock, qtbot) -> None:
+    paint(correct, A, C)
+    classes = correct.layers.classes
+    correct.close_session()
+    dock.close_session()
+    again_dock, again = SegmentDock(viewer), CorrectDock(viewer)
+    for widget in (again_dock, again):
+        qtbot.addWidget(widget)
+    again_dock.session.update(model=None, n_segments=12)
+    again_dock.segment()
+    qtbot.waitUntil(lambda: again.layers is not None, timeout=20_000)
+    assert again.layers.classes is classes
+    assert again.layers.annotation.progress == pytest.approx(0.25)
+    assert not classes._undo_history
+    again.close_session()
+    again_dock.close_session()
+
+
+def test_two_viewers_share_nothing(make_napari_viewer, color_blocks, qtbot) -> None:
+    viewers = [make_napari_viewer(), make_napari_viewer()]
+    widgets = [(SegmentDock(viewer), CorrectDock(viewer)) for viewer in viewers]
+    for viewer, (dock, correct) in zip(viewers, widgets, strict=True):
+        viewer.window.add_dock_widget(dock, name="Segment")
+        viewer.window.add_dock_widget(correct, name="Correct")
+        viewer.add_image(color_blocks, rgb=True, name="blocks")
+        dock.session.update(model=None, n_segments=12)
+        dock.segment()
+        qtbot.waitUntil(lambda correct=correct: correct.layers is not None, timeout=20_000)
+    first, second = (correct for _, correct in widgets)
+    paint(first, A, C)
+    first.layers.annotation.add_class("other")
+    first.hand.level = 0.5
+    assert not second.layers.annotation.classes.any()
+    assert len(second.layers.annotation.table) == 1
+    assert (second.tools.active, second.hand.level) == ("", 0)
+    assert second.layers.annotation.history.entries == ()
+    for dock, correct in widgets:
+        correct.close_session()
+        dock.close_session()
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=10_000)
+
+
+def test_viewer_closed_during_a_solve_and_a_stroke(make_napari_viewer, color_blocks, qtbot) -> None:
+    viewer = make_napari_viewer()
+    dock, correct = SegmentDock(viewer), CorrectDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    viewer.window.add_dock_widget(correct, name="Correct")
+    dock.session.update(model=None, n_segments=12)
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    dock.segment()
+    qtbot.waitUntil(lambda: correct.layers is not None, timeout=20_000)
+    correct.tools.choose("paint")
+    FakeMouse(correct.layers.classes).press(A)
+    dock.session.update(n_segments=2000)
+    viewer.close()
+    qtbot.wait(50)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qtbot.waitUntil(lambda: own_threads() == [], timeout=5000)
+
+
+def test_closed_widgets_leave_nothing_behind(viewer, dock, color_blocks, solve, qtbot) -> None:
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    solve()
+    n_layers = None
+    gone = []
+    for _ in range(3):
+        correct = CorrectDock(viewer)
+        viewer.window.add_dock_widget(correct, name="Correct")
+        correct.choose_tool("paint")
+        FakeMouse(correct.layers.classes).click(A)
+        gone.append(weakref.ref(correct))
+        viewer.window.remove_dock_widget(correct)
+        n_layers = n_layers or len(viewer.layers)
+        assert len(viewer.layers) == n_layers
+        del correct
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qtbot.wait(50)
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None, None]
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
