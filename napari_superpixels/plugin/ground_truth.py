@@ -20,6 +20,10 @@ from napari_superpixels.plugin.style import missed_colormap
 
 _NONE = "None"
 _NONE_FITS = "None (no Labels layer fits)"
+_DESCRIPTION = (
+    "Labels layer that shows the true objects, pixel for pixel on the image: each value is an object, 0 too. "
+    "A layer of one plane counts for every plane of a stack."
+)
 
 
 class GroundTruthMenu(LayerMenu):
@@ -29,12 +33,7 @@ class GroundTruthMenu(LayerMenu):
     """Another ground truth, or the chosen one was painted."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__(
-            "ground_truth",
-            "Labels layer that shows the true objects, pixel for pixel on the image: each value is an object, 0 too. "
-            "A layer of one plane counts for every plane of a stack.",
-            _NONE,
-        )
+        super().__init__("ground_truth", _DESCRIPTION, _NONE)
         self._viewer = viewer
         self._region: Region | None = None
         self._watched: list[Layer] = []
@@ -85,15 +84,35 @@ class GroundTruthMenu(LayerMenu):
 
     def _on_name(self, event: Any = None) -> None:
         self.rename()
+        self._explain(self._others())
 
     def _fill(self) -> None:
         chosen = self.layer
-        labels = [layer for layer in reversed(self._watched) if not is_made_here(layer)]
-        fitting = [layer for layer in labels if layer is chosen or self._region is None or _fits(layer, self._region)]
+        labels = self._labels()
+        others = self._others()
+        fitting = [layer for layer in labels if layer is chosen or layer not in others]
         self.set_none(_NONE_FITS if labels and not fitting else _NONE)
+        self._explain(others)
         self.fill(fitting)
         if self.layer is not chosen:
             self._on_activated()
+
+    def _labels(self) -> list[Labels]:
+        """Return the user's layers, uppermost first."""
+        return [layer for layer in reversed(self._watched) if not is_made_here(layer)]
+
+    def _others(self) -> list[Labels]:
+        """Return those of them that do not fit."""
+        region = self._region
+        return [] if region is None else [layer for layer in self._labels() if _matching_axes(layer, region) is None]
+
+    def _explain(self, others: list[Labels]) -> None:
+        """Say in the tooltip why layers are not offered."""
+        reason = ""
+        if others and self._region is not None:
+            found = ", ".join(f"{layer.name} {_shape(layer)}" for layer in others)
+            reason = f" Not offered, because the image has shape {self._region.full_shape}: {found}."
+        self.set_description(_DESCRIPTION + reason)
 
     def _on_activated(self, index: int = 0) -> None:
         self._watch_painting(self.layer)
@@ -165,16 +184,15 @@ def cut_truth(layer: Labels, region: Region) -> GroundTruth:
     """
     axes = _matching_axes(layer, region)
     if axes is None:
-        shape = tuple(int(n) for n in layer.level_shapes[0])
         raise ImageError(
-            f"The ground truth {layer.name!r} has shape {shape}, the image {region.layer.name!r} {region.full_shape}. "
-            "Choose a Labels layer of the image's shape."
+            f"The ground truth {layer.name!r} has shape {_shape(layer)}, "
+            f"the image {region.layer.name!r} {region.full_shape}. Choose a Labels layer of the image's shape."
         )
     return GroundTruth(layer.name, _reader(layer, region, axes))
 
 
-def _fits(layer: Labels, region: Region) -> bool:
-    return _matching_axes(layer, region) is not None
+def _shape(layer: Labels) -> tuple[int, ...]:
+    return tuple(int(n) for n in layer.level_shapes[0])
 
 
 def _matching_axes(layer: Labels, region: Region) -> tuple[int, ...] | None:

@@ -40,6 +40,10 @@ class LayerMenu(QComboBox):
         """Name the choice of no layer."""
         self._none = title
 
+    def set_description(self, description: str) -> None:
+        """Say what the menu is for."""
+        _describe(self, description)
+
     def rename(self) -> None:
         """Show the layers' present names."""
         for i, layer in enumerate(self._layers):
@@ -66,7 +70,12 @@ def plain_menu(name: str, description: str) -> QComboBox:
 
 def _set_up(menu: QComboBox, name: str, description: str) -> None:
     menu.setObjectName(name)
-    menu.setToolTip(wrapped(description))
+    _describe(menu, description)
     menu.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     menu.setMinimumContentsLength(5)
     menu.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def _describe(menu: QComboBox, description: str) -> None:
+    menu.setToolTip(wrapped(description))
+    menu.setAccessibleDescription(description)

@@ -95,12 +95,24 @@ class IconButton(QPushButton):
 
 
 class LabeledIconButton(IconButton):
-    """A drawing, and a text beside it that gives way when there is no room."""
+    """A drawing, and a text beside it; where that has no room a shorter one, as much of it as has."""
 
     def __init__(self, name: str, title: str, description: str, icon: str = "") -> None:
         super().__init__(name, title, description, icon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setText(title)
+        self.set_text(title)
+
+    def set_text(self, text: str, short: str = "") -> None:
+        """Say something else, and what stands for it where there is little room."""
+        self.setText(text)
+        self._short = short or text
+        self.update()
+
+    def shown_text(self, width: int) -> str:
+        """Return what there is room for."""
+        metrics = QFontMetrics(self.font())
+        text = self.text() if metrics.horizontalAdvance(self.text()) <= width else self._short
+        return metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
 
     def draw_content(self, painter: Any, color: QColor) -> None:
         """Draw both."""
@@ -109,5 +121,5 @@ class LabeledIconButton(IconButton):
         draw_icon(painter, self._icon, icon, color)
         painter.setPen(color)
         inside.setLeft(inside.left() + _ICON + 6)
-        text = QFontMetrics(painter.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, inside.width())
-        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        shown = self.shown_text(inside.width())
+        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)

@@ -178,5 +178,6 @@ class UndoButtons(QWidget):
         ):
             name = f"{title} {entry.name}" if entry else title
             button.setEnabled(bool(entry))
-            button.setText(name)
+            # The arrow says which it is, where the whole does not fit.
+            button.set_text(name, entry.name if entry else title)
             button.set_description(f"{name} ({key})" if entry else f"There is nothing to {title.lower()}.")

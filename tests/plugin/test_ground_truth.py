@@ -64,8 +64,12 @@ def test_layers_that_fit_are_offered(viewer, dock, image, measure) -> None:
     assert choices(dock) == ["None", "by hand"]
     viewer.layers.remove(fitting)
     assert choices(dock) == ["None (no Labels layer fits)"]
+    assert "Not offered, because the image has shape (60, 80): does not (40, 80)." in dock.truth.toolTip()
+    wrong.name = "cut"
+    assert "(60, 80): cut (40, 80)." in dock.truth.toolTip()
     viewer.layers.remove(wrong)
     assert choices(dock) == ["None"]
+    assert "Not offered" not in dock.truth.toolTip()
 
 
 def test_measures_follow_the_layer(viewer, open_quality, image, measure, color_blocks) -> None:

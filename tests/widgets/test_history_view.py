@@ -160,6 +160,15 @@ def test_buttons_name_what_they_undo_and_redo(buttons, annotation) -> None:
     assert not buttons.undo.isEnabled()
 
 
+def test_buttons_without_room_leave_the_verb_to_the_arrow(buttons) -> None:
+    width = buttons.fontMetrics().horizontalAdvance("Undo Paint class 1")
+    assert buttons.undo.shown_text(width) == "Undo Paint class 1"
+    assert buttons.undo.shown_text(width - 1) == "Paint class 1"
+    assert buttons.undo.shown_text(width // 2).endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert buttons.undo.shown_text(width // 2).startswith("Paint")
+    assert "Undo Paint class 1 (Ctrl+Z)" in buttons.undo.toolTip()
+
+
 def test_many_entries_are_followed_quickly(view, qtbot) -> None:
     """Counted, not timed: a list that looked at every row would ask for the number of rows thousands of times."""
     annotation = make_annotation()
