@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE
 from napari_superpixels.nets.registry import PRESETS
@@ -121,6 +123,27 @@ def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:
     assert result.exit_code == 0, result.stderr
     train = RunFolder(Path("run")).read_config().train
     assert (train.steps, train.ema_decay, train.augmentation.noise) == (2, 0.5, 0.1)
+
+
+def test_a_resumed_run_keeps_its_settings_and_precision(bsds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = [*TINY, "--network", "unet", "--crop-size", "32", "--precision", "bfloat16", "--cache", "targets"]
+    begun = run("train", "--bsds", bsds, "-o", "run", *small)
+    assert begun.exit_code == 0, begun.stderr
+    folder = RunFolder(Path("run").absolute())
+    compute = folder.read_config().compute
+    assert (compute.device, compute.precision, compute.cache) == ("cpu", "bfloat16", str(Path("targets").absolute()))
+    for option in (["--steps", "9"], ["--bsds", bsds], ["--save-as", "mine"], ["--from", "natural"]):
+        refused = run("train", "-o", "run", "--resume", *option)
+        assert refused.exit_code == 2
+        assert f"Invalid value for {option[0]}: it is settled by the run" in words(refused.stderr)
+    config = Path("run", "config.json")
+    config.write_text(config.read_text().replace('"steps": 2', '"steps": 3'))
+    used = []
+    monkeypatch.setattr(Compute, "precision_on", lambda self, device: used.append(self) or self.precision)
+    monkeypatch.chdir(bsds)
+    assert run("train", "-o", "../run", "--resume", "--workers", "1").exit_code == 0
+    assert used == [replace(compute, workers=1)]
+    assert not folder.targets.exists()
 
 
 def test_training_of_a_model_is_repeated_on_a_split_by_name(bsds: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from napari_superpixels.cli.exit_codes import failed
 from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
+from napari_superpixels.cli.options import given_options
 from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.errors import CancelledError, SuperpixelsError
 from napari_superpixels.params import FineTuneParams
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Options that only a fine-tuning has.
 OWN = ("folder", "preset", "trained", "keep", "zero_is_unannotated", "save_as")
+#: Options that say what of the computer a training uses.
+COMPUTER = ("device", "devices", "num_nodes", "workers", "precision", "cache")
 #: Options that it shares with other trainings.
 SHARED = (
     *("output", "resume", "start", "device", "workers", "n_segments", "seed"),
@@ -37,12 +40,20 @@ def is_fine_tune(context: typer.Context) -> bool:
     Raises
     ------
     typer.BadParameter
-        If options of a fine-tuning are given without its data, or others with them.
+        If options of a fine-tuning are given without its data, others with them, or to a resumed run one that it was
+        begun with.
     """
     options = context.params
+    given = given_options(context)
     if options["resume"]:
-        return (options["output"] / "job.json").exists()
-    given = [name for name in options if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+        is_one = (options["output"] / "job.json").exists()
+        settled = [name for name in given if name not in (("save_as", "workers") if is_one else COMPUTER)]
+        settled = [name for name in settled if name not in ("output", "resume")]
+        if settled:
+            raise typer.BadParameter(
+                "it is settled by the run that --resume goes on with; leave it out.", param_hint=_flag(settled[0])
+            )
+        return is_one
     if options["folder"] is None:
         strange = [name for name in given if name in OWN]
         if strange:

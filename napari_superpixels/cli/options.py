@@ -30,6 +30,11 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def given_options(context: typer.Context) -> list[str]:
+    """Return the names of the options that were given on the command line."""
+    return [name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+
+
 def declare(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> None:
     """Make typer see these parameters of a command in place of its own; all are given by name."""
     by_name = [

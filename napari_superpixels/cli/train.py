@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli.exit_codes import failed
-from napari_superpixels.cli.fine_tune import fine_tune_from, help_of, is_fine_tune
+from napari_superpixels.cli.fine_tune import COMPUTER, fine_tune_from, help_of, is_fine_tune
 from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
-from napari_superpixels.cli.options import check_number_or_size, read_object
+from napari_superpixels.cli.options import check_number_or_size, given_options, read_object
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
 from napari_superpixels.cli.training_bar import TrainingBar
 from napari_superpixels.errors import CancelledError, SuperpixelsError
@@ -47,7 +47,7 @@ def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in DIR where it was stopped; needs no other option.")
+        bool, typer.Option("--resume", help="Go on with the run in DIR where it was stopped, with its own settings.")
     ] = False,
     data: DataSetOptions,
     network: Annotated[
@@ -181,13 +181,13 @@ def train(
         fine_tune_from(context.params)
         return
     from napari_superpixels.engine.run_folder import RunFolder
-    from napari_superpixels.engine.training import Compute, is_first_process, train_network
+    from napari_superpixels.engine.training import is_first_process, train_network
     from napari_superpixels.nets.checkpoint import load_model
 
     try:
         config = RunFolder(output).read_config() if resume else _new_config(context.params, data)
         source, validation = _open(config.data)
-        compute = Compute(device=device, devices=devices, num_nodes=num_nodes, workers=workers, precision=precision)
+        compute = replace(config.compute, **_computer(context))
         with (
             stopping_on_interrupt(is_told=is_first_process()) as should_stop,
             TrainingBar(is_shown=is_first_process()) as bar,
@@ -200,7 +200,6 @@ def train(
                 start=None if start is None or resume else load_model(start),
                 resume=resume,
                 compute=compute,
-                cache=cache,
                 on_target=bar.on_target,
                 on_step=bar.on_step,
                 on_epoch=bar.on_epoch,
@@ -241,6 +240,14 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
             "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
         },
     )
+
+
+def _computer(context: typer.Context) -> dict[str, Any]:
+    """Return what a run is to use of the computer, as far as it was said."""
+    given = {name: context.params[name] for name in given_options(context) if name in COMPUTER}
+    if "cache" in given:
+        given["cache"] = str(given["cache"].absolute())  # good in any working directory
+    return given
 
 
 def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

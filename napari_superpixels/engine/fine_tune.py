@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.data.training_folder import Role, open_training_folder
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.epochs import EpochEvent
 from napari_superpixels.engine.fine_tune_data import (
     KnownRole,
@@ -31,7 +32,7 @@ from napari_superpixels.engine.fine_tune_files import (
 )
 from napari_superpixels.engine.fine_tune_recipe import recipe
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
-from napari_superpixels.engine.training import Compute, RunResult, train_network
+from napari_superpixels.engine.training import RunResult, train_network
 from napari_superpixels.engine.validation import choose_items, measure_network
 from napari_superpixels.errors import ReadError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from napari_superpixels import __version__
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.json_files import read_json, write_json
 from napari_superpixels.engine.target_growth import TargetConfig
 from napari_superpixels.engine.validation import ValidationConfig
@@ -44,6 +45,8 @@ class RunConfig(BaseModel):
     """What a fine-tuned model comes from: its parent, its data and the figures of both; for its card."""
     card: ModelCard = ModelCard()
     """Title, text and training data of the model; recipe and measures are filled in."""
+    compute: Compute = Compute()
+    """Devices and precision, for a resume."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     """How the caller opened the data set, for a resume."""
 

@@ -15,6 +15,7 @@ import lightning.pytorch as pl
 import numpy as np
 
 from napari_superpixels.data.sources import DataSource, listed
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.epochs import EpochEvent, EpochKeeper
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.targets import load_samples
@@ -36,31 +37,8 @@ BSDS_TERMS = (
     "(Arbelaez, Maire, Fowlkes, Malik, TPAMI 2011); for non-commercial research and education."
 )
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
-_PRECISIONS = ("auto", "float32", "bfloat16")
 #: Images up to which targets are kept in memory; BSDS500 takes 0.4 GB.
 _MOST_IN_MEMORY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Compute:
-    """What a run uses of the computer; it does not change the crops."""
-
-    device: str = "auto"
-    """"auto", "cpu", "cuda" or "mps"."""
-    devices: int = 1
-    """Devices of each node; on the CPU as many processes."""
-    num_nodes: int = 1
-    """Computers that train together."""
-    workers: int = 0
-    """Processes of each device that cut crops; 0 cuts them in the training process."""
-    precision: str = "auto"
-    """What the network computes in: "float32", "bfloat16", or "auto" for bfloat16 on CUDA and float32 elsewhere. The
-    weights are float32 always. On a CPU, bfloat16 is for networks without dilated convolutions."""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no precision."""
-        if self.precision not in _PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(_PRECISIONS)}, received {self.precision!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +83,6 @@ def train_network(
     start: Model | None = None,
     resume: bool = False,
     compute: Compute | None = None,
-    cache: str | Path | None = None,
     on_target: Callable[[int, int], None] | None = None,
     on_step: Callable[[TrainEvent], None] | None = None,
     on_epoch: Callable[[EpochEvent], None] | None = None,
@@ -135,9 +112,7 @@ def train_network(
     resume : bool
         Whether to go on with the run in the folder: where it was stopped, else after its last complete epoch.
     compute : Compute, optional
-        Devices.
-    cache : str or pathlib.Path, optional
-        Folder that keeps the targets, for other runs too; one inside `folder` by default.
+        Devices, precision, and the folder that keeps the targets; when resuming, those of the folder by default.
     on_target : callable, optional
         Called with the number of images whose targets are ready and their total.
     on_step, on_epoch : callable, optional
@@ -169,9 +144,10 @@ def train_network(
     CancelledError
         If it is stopped before its first step.
     """
-    run, compute = RunFolder(Path(folder)), compute or Compute()
+    run = RunFolder(Path(folder))
     if resume:
         config, split = run.read_config(), run.read_split()
+        compute = compute or config.compute
         can_begin_again = config.start in (None, start and start.sha256)
         state: TrainState | None = None if can_begin_again and not run.state.exists() else load_state(run.state)
     else:
@@ -179,17 +155,18 @@ def train_network(
         if start is not None:
             config = config.model_copy(update={"network": start.config, "start": start.sha256})
         card = config.card.model_copy(update={"training_data": _training_data(config.card, source, start)})
-        config = config.model_copy(update={"card": card})
+        compute = compute or config.compute
+        config = config.model_copy(update={"card": card, "compute": compute})
         split = _split(source, validation, config.train.seed)
         if is_first_process():
             run.create(config, split)
     training, measured = _parts(source, validation, split)
     network = _network(config, start)
-    _check_precision(network, compute)
+    compute.check(network)
     samples = load_samples(
         training,
         config.targets,
-        cache=cache or run.targets,
+        cache=compute.cache or run.targets,
         lazy=len(training) > _MOST_IN_MEMORY,
         on_sample=_cancellable(on_target, should_stop),
     )
@@ -260,16 +237,6 @@ def _network(config: RunConfig, start: Model | None) -> Network:
     return build_network(config.network, config.train.seed) if start is None else copy.deepcopy(start.network)
 
 
-def _check_precision(network: Network, compute: Compute) -> None:
-    # PyTorch 2.13 reads beyond its arrays there, in oneDNN, and the process dies without a message.
-    if compute.precision == "bfloat16" and choose_device(compute.device) == "cpu":
-        if any(conv.dilation != (1, 1) for conv, _ in network.layers):
-            raise ValueError(
-                f"bfloat16 on a CPU works for networks without dilated convolutions, such as unet; received "
-                f"{network.config.architecture!r}. Choose float32."
-            )
-
-
 def is_first_process() -> bool:
     """Return whether this is not one of the processes that share the work of a first one."""
     return all(int(os.environ.get(name, 0)) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "RANK", "SLURM_PROCID"))
@@ -278,7 +245,6 @@ def is_first_process() -> bool:
 def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute) -> None:
     device = choose_device(compute.device)
     config = module.config
-    precision = ("bfloat16" if device == "cuda" else "float32") if compute.precision == "auto" else compute.precision
     previous = signal.getsignal(signal.SIGINT)
     with _quiet():
         trainer = pl.Trainer(
@@ -286,7 +252,7 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
             devices=compute.devices,
             num_nodes=compute.num_nodes,
             strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
-            precision="bf16-mixed" if precision == "bfloat16" else "32-true",
+            precision="bf16-mixed" if compute.precision_on(device) == "bfloat16" else "32-true",
             max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
             gradient_clip_val=config.gradient_clip,
             reload_dataloaders_every_n_epochs=1,

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import track
 
 from napari_superpixels.data.sources import DataSource, bsds_source
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder
-from napari_superpixels.engine.training import Compute, train_network
+from napari_superpixels.engine.training import train_network
 from napari_superpixels.engine.validation import MEASURES, ValidationConfig, choose_items, measure_network
 from napari_superpixels.files import replacing
 from napari_superpixels.nets.can import CANConfig

@@ -84,7 +84,8 @@ import torch
 from pathlib import Path
 from napari_superpixels.data.sources import bsds_source
 from napari_superpixels.engine.run_folder import RunConfig
-from napari_superpixels.engine.training import Compute, train_network
+from napari_superpixels.engine.compute import Compute
+from napari_superpixels.engine.training import train_network
 
 torch.set_num_threads(1)
 root, run, config, resume, devices = sys.argv[1:]
