@@ -40,6 +40,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
+    except (FileExistsError, NotADirectoryError) as error:
+        blocking = next((parent for parent in path.parents if parent.is_file()), path)
+        raise WriteError(
+            f"{path} cannot be written: {blocking} is a file, not a folder. Choose another folder."
+        ) from error
     except OSError as error:
         raise WriteError(
             f"{path} cannot be written: {error.strerror or error}. Choose another folder, or make room or get the "

@@ -285,7 +285,7 @@ def _is_finished(item: WorkItem, recipe: Recipe, identity: dict[str, Any]) -> bo
 def _foreign(path: Path) -> WriteError:
     return WriteError(
         f"{path} exists and was not written by this command (or was changed since); remove it, choose another output, "
-        "or allow to overwrite it."
+        "or overwrite it (--overwrite)."
     )
 
 

@@ -151,7 +151,7 @@ def _make_one(
         if found is None and path.exists() and not overwrite:
             raise WriteError(
                 f"{path} exists and was not written by this command, or is damaged; remove it, choose another folder, "
-                "or allow to overwrite it."
+                "or overwrite it (--overwrite)."
             )
         image = item.read()
         _, targets = grow_targets(

@@ -45,7 +45,7 @@ def install_model(
     check_name(name)
     target = user_models_folder(folder) / f"{name}{MODEL_SUFFIX}"
     if target.exists() and not overwrite:
-        raise CheckpointError(f"{target} exists; choose another name, remove it, or allow to overwrite it.")
+        raise CheckpointError(f"{target} exists; choose another name, remove it, or overwrite it (--overwrite).")
     load_model(path)
     data = path.read_bytes()
     with replacing(target) as part:
