@@ -48,7 +48,7 @@ def test_everything_is_named_and_explained(panel, state) -> None:
         for part in panel.findChildren(kind)
         if not part.objectName().startswith("qt_") and part.objectName() not in ("role_sample",)
     ]
-    own = [part for part in controls if part.parent() is not None and type(part.parent()).__name__ != "QTableView"]
+    own = [part for part in controls if part.parent() is not None and not isinstance(part.parent(), QTableView)]
     assert len(own) > 20
     for part in own:
         if part.toolTip() != "The layers.":
