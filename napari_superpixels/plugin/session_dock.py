@@ -1,5 +1,7 @@
 """What the widgets of a viewer have in common: they stop when they are closed, in whatever way."""
 
+import atexit
+import weakref
 from typing import Any
 
 from qtpy.QtCore import QEvent
@@ -13,6 +15,7 @@ class SessionDock(QWidget):
         super().__init__()
         self._was_docked = False
         self.destroyed.connect(lambda: self.close_session())
+        _open_docks.add(self)
 
     def close_session(self) -> None:
         """Stop computing and watching the viewer; called more than once."""
@@ -41,3 +44,13 @@ class SessionDock(QWidget):
         if self.parent() is None:
             self.close_session()
         super().closeEvent(event)
+
+
+_open_docks: weakref.WeakSet[SessionDock] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Stop before Qt takes its objects apart, in any order, when a program ends with its viewer open."""
+    for dock in list(_open_docks):
+        dock.close_session()

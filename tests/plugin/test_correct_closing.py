@@ -1,7 +1,11 @@
 """The Correct widget when layers, widgets or viewers go: what survives, and what it leaves."""
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent
@@ -145,3 +149,13 @@ def test_closed_widgets_leave_nothing_behind(viewer, dock, color_blocks, solve, 
     assert [ref() for ref in gone] == [None, None, None]
     viewer.dims.ndisplay = 3
     viewer.dims.ndisplay = 2
+
+
+def test_a_program_that_ends_with_its_viewer_open_says_nothing() -> None:
+    program = Path(__file__).with_name("ending_program.py")
+    ended = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Error" not in ended.stderr
