@@ -41,6 +41,11 @@ def new_cancel_flag() -> npt.NDArray[np.uint8]:
     return np.zeros(1, np.uint8)
 
 
+def is_loaded() -> bool:
+    """Return whether the compiled code was used in this process; the first use takes seconds to load or compile it."""
+    return bool(_kernels.march.signatures)
+
+
 def check_cancelled(cancel: npt.NDArray[np.uint8]) -> None:
     """Raise :class:`CancelledError` if the flag is set."""
     if cancel[0]:

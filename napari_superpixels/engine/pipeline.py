@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_superpixels.core.eikonal import check_cancelled, new_cancel_flag
+from napari_superpixels.core.eikonal import check_cancelled, is_loaded, new_cancel_flag
 from napari_superpixels.core.features import pixel_features
 from napari_superpixels.core.image import UnitImage, unit_image
 from napari_superpixels.core.slowness import SlownessField, label_slowness
@@ -155,7 +155,7 @@ class Pipeline:
         if "features" in ran:
             self._seconds["features"] = time.perf_counter() - start
         start = time.perf_counter()
-        report(_NETWORK_SHARE + 0.05, "Growing superpixels")
+        report(_NETWORK_SHARE + 0.05, _growing())
         slowness = stage("slowness", lambda: _slowness(features, network, inputs, params))
         seeds = stage("seeds", lambda: _seeds(slowness, inputs, params, cancel, report))
         superpixels = stage("arrival", lambda: _arrival(slowness, seeds, params, cancel, report))
@@ -262,6 +262,11 @@ def _slowness(
     )
 
 
+def _growing() -> str:
+    """Return what the solver is at, for the user."""
+    return "Growing superpixels" if is_loaded() else "Preparing the solver"
+
+
 def _seeds(
     slowness: SlownessField,
     inputs: ImageInput,
@@ -278,7 +283,7 @@ def _seeds(
         refine_start=params.refine_start,
         refine_rounds=params.refine_rounds,
         cancel=cancel,
-        progress=lambda done: report(_NETWORK_SHARE + 0.05 + 0.1 * done, "Growing superpixels"),
+        progress=lambda done: report(_NETWORK_SHARE + 0.05 + 0.1 * done, _growing()),
     )
 
 
@@ -294,7 +299,7 @@ def _arrival(
 
         return march_scikit_fmm(slowness, seeds)
     return march_from(
-        slowness, seeds, cancel=cancel, progress=lambda done: report(_SEEDS_SHARE + 0.15 * done, "Growing superpixels")
+        slowness, seeds, cancel=cancel, progress=lambda done: report(_SEEDS_SHARE + 0.15 * done, _growing())
     )
 
 

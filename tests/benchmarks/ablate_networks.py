@@ -10,7 +10,7 @@ import json
 import shutil
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def complete(
     folder: Path, case: Case, base: RunConfig, images: tuple[DataSource, DataSource], compute: Compute
 ) -> None:
     """Train a case, go on with its run, or leave it as it is when it is complete."""
-    run = RunFolder(folder / case.run)
+    run, compute = RunFolder(folder / case.run), replace(compute, cache=str((folder / "targets").absolute()))
     config = base.model_copy(
         update={"network": case.network, "train": base.train.model_copy(update=case.losses)},
     )
@@ -87,7 +87,7 @@ def complete(
             train_network(run.root, images[0], validation=images[1], resume=True, compute=compute)
         return
     shutil.rmtree(run.root, ignore_errors=True)
-    train_network(run.root, images[0], config, validation=images[1], compute=compute, cache=folder / "targets")
+    train_network(run.root, images[0], config, validation=images[1], compute=compute)
 
 
 def measures(run: RunFolder, steps: int) -> dict[str, float]:

@@ -68,6 +68,19 @@ def test_progress_rises_to_one():
     assert shares[-1] == 1.0
 
 
+def test_progress_says_when_compiled_code_is_yet_to_come(monkeypatch):
+    def texts():
+        told = []
+        Pipeline().run(given(), RAW, progress=lambda share, text: told.append(text))
+        return set(told)
+
+    Pipeline().run(given(), RAW)
+    assert "Growing superpixels" in texts()
+    assert "Preparing the solver" not in texts()
+    monkeypatch.setattr("napari_superpixels.engine.pipeline.is_loaded", lambda: False)
+    assert "Preparing the solver" in texts()
+
+
 def test_a_cancelled_run_raises_and_leaves_the_pipeline_usable():
     pipeline = Pipeline()
     cancel = new_cancel_flag()
