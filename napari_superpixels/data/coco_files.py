@@ -26,7 +26,7 @@ from napari_superpixels.data.class_map import (
 )
 from napari_superpixels.data.class_table import MAX_CLASS, ClassTable, read_color
 from napari_superpixels.data.coco_masks import Record, run_lengths
-from napari_superpixels.data.label_files import METADATA_KEY
+from napari_superpixels.data.label_files import FILE_KEY
 from napari_superpixels.data.polygons import Outline, trace
 from napari_superpixels.data.sources import listed
 from napari_superpixels.errors import ReadError
@@ -74,7 +74,7 @@ def write_coco(
         {"id": entry.number, "name": entry.name, "supercategory": "", "color": list(entry.color)}
         for entry in class_map.table
     ]
-    info = {"description": "napari-superpixels annotation", METADATA_KEY: class_map.header()}
+    info = {"description": "napari-superpixels annotation", FILE_KEY: class_map.header()}
     content = {"info": info, "images": images, "annotations": annotations, "categories": categories}
     with replacing(path) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
@@ -146,7 +146,7 @@ def read_coco(path: str | Path, *, image: str | None = None, shape: tuple[int, .
     if not all(isinstance(part, list) and all(isinstance(record, dict) for record in part) for part in parts):
         raise ReadError(f"{path} is no annotation file in the COCO format: it lacks a list of {', '.join(keys)}.")
     info = content.get("info")
-    header = read_header(info.get(METADATA_KEY) if isinstance(info, dict) else None, path)
+    header = read_header(info.get(FILE_KEY) if isinstance(info, dict) else None, path)
     if header is not None and image not in (None, header.image):
         header = None
     pictures, full_shape = _chosen_images(content["images"], header, image, path)

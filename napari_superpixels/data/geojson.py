@@ -20,7 +20,7 @@ from napari_superpixels.data.class_map import (
     table_of,
 )
 from napari_superpixels.data.class_table import ClassTable, read_color
-from napari_superpixels.data.label_files import METADATA_KEY
+from napari_superpixels.data.label_files import FILE_KEY
 from napari_superpixels.data.polygons import Outline, fill, trace
 from napari_superpixels.errors import ReadError, WriteError
 from napari_superpixels.files import replacing
@@ -65,7 +65,7 @@ def write_geojson(
         features += _features(class_map, plane, instances, size, where)
     content = {
         "type": "FeatureCollection",
-        METADATA_KEY: {**class_map.header(), "coordinates": units},
+        FILE_KEY: {**class_map.header(), "coordinates": units},
         "features": features,
     }
     with replacing(path) as part:
@@ -140,7 +140,7 @@ def read_geojson(
     """
     path = Path(path)
     content = read_json(path)
-    data = content.get(METADATA_KEY) if isinstance(content, dict) else None
+    data = content.get(FILE_KEY) if isinstance(content, dict) else None
     header = read_header(data, path)
     if header is not None and shape is not None and tuple(shape) != header.shape:
         raise ReadError(f"{path} belongs to an image of shape {header.shape}; this one has {tuple(shape)}.")

@@ -15,7 +15,7 @@ from napari_superpixels.errors import ReadError, WriteError
 from napari_superpixels.files import replacing
 
 #: Entry of the file's metadata that holds the recipe.
-METADATA_KEY = "napari_superpixels"
+FILE_KEY = "napari_superpixels"
 #: Largest label that a 16-bit PNG holds.
 MAX_PNG_LABEL = 65535
 
@@ -123,11 +123,11 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     try:
         if path.suffix.lower() in _TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
-                found = (file.shaped_metadata or ({},))[0].get(METADATA_KEY)
+                found = (file.shaped_metadata or ({},))[0].get(FILE_KEY)
         else:
             # Image.open refuses large pictures, though no pixel is read here.
             with PngImagePlugin.PngImageFile(path) as picture:
-                found = json.loads(picture.info.get(METADATA_KEY, "null"))
+                found = json.loads(picture.info.get(FILE_KEY, "null"))
     except (OSError, ValueError, KeyError, IndexError, SyntaxError, TypeError):
         return None
     return found if isinstance(found, dict) else None
@@ -154,7 +154,7 @@ def _write_tiff(
             labels.astype(np.uint8 if labels.dtype == np.uint8 else np.int32, copy=False),
             compression="zlib",
             photometric="minisblack",
-            metadata={"axes": axes, METADATA_KEY: kept},
+            metadata={"axes": axes, FILE_KEY: kept},
             **options,
         )
 
@@ -172,5 +172,5 @@ def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mappi
 def png_info(metadata: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
     """Return a PNG's text entry that holds metadata for :func:`read_metadata`."""
     info = PngImagePlugin.PngInfo()
-    info.add_text(METADATA_KEY, json.dumps(dict(metadata)))
+    info.add_text(FILE_KEY, json.dumps(dict(metadata)))
     return info

@@ -17,10 +17,10 @@ from pydantic import JsonValue
 from napari_superpixels.data.class_map import ClassMap, Instances
 from napari_superpixels.data.class_table import MAX_CLASS, PALETTE, ClassTable, LabelClass
 from napari_superpixels.data.images import read_image
-from napari_superpixels.data.label_files import METADATA_KEY
 from napari_superpixels.engine.exports import AnnotationFormat, pixel_size, write_annotation, write_superpixels
 from napari_superpixels.engine.project import SUFFIX, Project, open_project
 from napari_superpixels.errors import ReadError
+from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.seed_points import GIVEN_SEEDS, given_points
 from napari_superpixels.plugin.style import seed_options
 
