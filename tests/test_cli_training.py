@@ -18,7 +18,8 @@ from scipy.io import savemat
 from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE
-from napari_superpixels.nets.registry import PRESETS
+from napari_superpixels.nets.checkpoint import save_model
+from napari_superpixels.nets.registry import PRESETS, build_network
 
 from .command_line import run as run_command
 from .command_line import words
@@ -96,7 +97,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--network", "resnet"], 2, "'resnet' is none of can, unet"),
         (["--bsds", "bsds", "--recipe", "gone.json"], 2, "gone.json cannot be read"),
         (["--bsds", "bsds", "--recipe", "gone.safetensors"], 2, "No model is called 'gone.safetensors'"),
-        (["--bsds", "bsds", "--recipe", "natural"], 2, "the model natural does not tell how it was trained"),
+        (["--bsds", "bsds", "--recipe", "plain.safetensors"], 2, "plain.safetensors does not tell how it was trained"),
         (["--bsds", "bsds", "--recipe", "list.json"], 2, "list.json holds a JSON list"),
         (["--bsds", "bsds", *TINY, "--precision", "bfloat16"], 1, "works for networks without dilated convolutions"),
         (["--bsds", "bsds", "--precision", "int8"], 1, "precision must be one of auto, float32, bfloat16"),
@@ -112,6 +113,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
 )
 def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: str) -> None:
     Path("list.json").write_text("[1]")
+    save_model("plain.safetensors", build_network(PRESETS["can24-d7"], 0))
     result = run("train", "-o", "run", *arguments)
     assert result.exit_code == code
     assert message in words(result.stderr)

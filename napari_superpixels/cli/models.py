@@ -59,9 +59,10 @@ def show(
         header = read_header(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     typer.echo(f"{path.stem}: {header.card.title}".rstrip(": "))
-    for title, text in _rows(header):
-        typer.echo(f"{title + ':':14} {text}")
-    typer.echo(f"{'file:':14} {path} ({path.stat().st_size / 1024:.0f} KB)\n{'sha256:':14} {digest}")
+    rows = {**_rows(header), "file": f"{path} ({path.stat().st_size / 1024:.0f} KB)", "sha256": digest}
+    width = max(map(len, rows)) + 1
+    for title, text in rows.items():
+        typer.echo(f"{title + ':':{width}} {text}")
     if header.card.text:
         typer.echo(f"\n{header.card.text}")
 
@@ -119,10 +120,12 @@ def export(
     typer.echo(f"Wrote {output}")
 
 
-def _rows(header: "ModelHeader") -> list[tuple[str, str]]:
-    rows = [
-        ("architecture", f"{header.architecture} {', '.join(f'{k}={v}' for k, v in header.config.items())}"),
-        ("trained on", header.card.training_data or "not stated"),
-    ]
-    rows += [(name, f"{value:.4g}") for name, value in header.card.metrics.items()]
+def _rows(header: "ModelHeader") -> dict[str, str]:
+    settings = (f"{name} {value}" for name, value in header.config.items() if name not in ("version", "architecture"))
+    rows = {
+        "architecture": f"{header.architecture} ({', '.join(settings)})".replace("_", " "),
+        "trained on": header.card.training_data or "not stated",
+    }
+    for name, value in header.card.metrics.items():
+        rows[name.replace("val_", "validation ").replace("train_", "training ").replace("_", " ")] = f"{value:.4g}"
     return rows
