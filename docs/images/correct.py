@@ -71,11 +71,11 @@ class Session:
         for name in ("spoon", "saucer", "table"):
             annotation.add_class(name)
         cup, spoon, saucer, table = annotation.table.numbers
-        show("Paint: drag", tool("paint", cup), (170, 280), (150, 230), (190, 330))
-        show("Erase, or Shift+drag", tool("erase"), (170, 280), (190, 330))
-        show("Fill: all of its class together", tool("fill", saucer), (170, 280), (150, 250))
-        self.correct.undo()
-        self.correct.undo()
+        show("Paint: drag", tool("paint", spoon), (170, 280), (150, 230), (190, 330))
+        show("Erase, or Shift+drag", tool("erase"), (170, 280), (170, 280), (172, 300))
+        show("Fill: all of its class together", tool("fill", saucer), (170, 280), (150, 230))
+        for _ in ("fill", "erase", "paint"):
+            self.correct.undo()
         show("Box", tool("rectangle", table), (65, 480), (20, 430), (110, 540), is_released=False)
         lasso = [(25, 430), (30, 530), (105, 535), (100, 440)]
         show("Lasso", tool("lasso", table), (65, 480), *lasso, is_released=False)
