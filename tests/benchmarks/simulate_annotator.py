@@ -342,7 +342,7 @@ def table(title: str, rows: list[tuple[str, int, int, int, int]]) -> str:
         "|---|---:|---:|---:|",
         "| interactions, mean of the images | " + " | ".join(f"{n:.1f}" for n in counts.mean(axis=0)) + " |",
         "| median | " + " | ".join(f"{n:.1f}" for n in np.median(counts, axis=0)) + " |",
-        "| ours against it, by the sums | 1 | "
+        "| ours against it, by the sums | | "
         + " | ".join(f"{counts[:, 0].sum() / n:.2f}" for n in counts.sum(axis=0)[1:])
         + " |",
         "| images on which ours needs least | " + f"{int(np.sum(counts[:, 0] <= counts[:, 1:].min(axis=1)))} | | |",
