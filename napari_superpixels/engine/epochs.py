@@ -13,7 +13,7 @@ from napari_superpixels.data.sources import SourceItem
 from napari_superpixels.engine.run_figures import draw_curves, draw_pictures
 from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
 from napari_superpixels.engine.validation import MEASURES, ValidationPicture, measure_network, picture_network
-from napari_superpixels.errors import CancelledError, TrainingError
+from napari_superpixels.errors import CancelledError, TrainingError, WriteError
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, save_model
 from napari_superpixels.nets.folding import fold
@@ -166,12 +166,13 @@ class EpochKeeper(pl.Callback):
         save_model(folder.last, model.network, card)
         if is_best:
             save_model(folder.best, model.network, card)
-            folder.write_card(card)
-        folder.write_rows(self._rows)
-        draw_curves(folder.root, self._rows)
+            _show(lambda: folder.write_card(card))
+        _show(lambda: folder.write_rows(self._rows))
+        _show(lambda: draw_curves(folder.root, self._rows))
         if self._items:
             with contextlib.suppress(CancelledError):  # a run that is to stop goes without pictures
-                draw_pictures(folder.sample(epoch), self._pictures(module, model))
+                pictures = self._pictures(module, model)
+                _show(lambda: draw_pictures(folder.sample(epoch), pictures))
         self._save_state(module)
         self._on_epoch(EpochEvent(epoch, row, is_best))
 
@@ -193,6 +194,12 @@ class EpochKeeper(pl.Callback):
         metrics = {f"val_{name}": measures[name] for name in MEASURES if name in measures}
         losses = {f"train_{name}": value for name, value in measures.items() if name not in MEASURES}
         return config.card.model_copy(update={"recipe": recipe, "metrics": {**metrics, **losses}})
+
+
+def _show(write: Callable[[], None]) -> None:
+    """Write what is only for looking at; it can wait for the next epoch where another program has the file open."""
+    with contextlib.suppress(WriteError):
+        write()
 
 
 def _question(module: TrainModule) -> Callable[[], bool] | None:

@@ -75,12 +75,18 @@ class FineTuneSession(FineTuneSetup):
         self._view: dict[str, Any] | None = None
         self._turn = 0
         self._discarded: set[Path] = set()
+        self._is_of_rows = False
         self._is_closed = False
 
     @property
     def is_running(self) -> bool:
         """Whether a run is going on or paused."""
         return self.phase in _RUNNING
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether the run at hand was begun with the rows, and not opened later."""
+        return self._is_of_rows
 
     @property
     def can_resume(self) -> bool:
@@ -142,7 +148,7 @@ class FineTuneSession(FineTuneSetup):
         if self.problem or self.is_running:
             raise RuntimeError(self.problem or "A training is going on already.")
         self._drop_estimate()
-        self._begin("Writing the images…")
+        self._begin("Writing the images…", is_of_rows=True)
         rows, params, folder = self.rows, self.params, self.runs_folder
         digests = [row.digest for row in self._earlier]
         self._errands.run(
@@ -156,7 +162,7 @@ class FineTuneSession(FineTuneSetup):
         if self.is_running:
             raise RuntimeError("A training is going on already.")
         self._drop_estimate()
-        self._begin("Opening the training…")
+        self._begin("Opening the training…", is_of_rows=False)
         self.run_folder = Path(folder)
         self._errands.run(lambda: errands_of.open_run(Path(folder)), self._take_run, self._on_no_run)
 
@@ -231,7 +237,8 @@ class FineTuneSession(FineTuneSetup):
             self._process.leave()
         super().close()
 
-    def _begin(self, message: str) -> None:
+    def _begin(self, message: str, *, is_of_rows: bool) -> None:
+        self._is_of_rows = is_of_rows
         self._progress = FineTuneProgress()
         self.report, self.run_folder = None, None
         self._set_phase("starting", message)

@@ -306,7 +306,8 @@ class Session:
         if request.is_recall:
             self._result = result
             self.recalled.emit(result)
-        elif request.inputs.corrections == self._inputs.corrections:
+        elif request.inputs.key != self._inputs.key or request.inputs.corrections == self._inputs.corrections:
+            # Another plane, which the user left meanwhile, has corrections of its own.
             self._result, self._shown = result, result.keys
             self.solved.emit(result)
         elif not self._scheduler.is_busy:

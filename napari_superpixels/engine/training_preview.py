@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_superpixels.engine.preview_files import PreviewLabels, read_request, write_preview
 from napari_superpixels.engine.validation import ValidationConfig, picture_pixels
-from napari_superpixels.errors import CancelledError, ReadError
+from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.nets.checkpoint import Model, load_model
 
 #: Least seconds between two previews, and their largest share of the run's time.
@@ -60,7 +60,8 @@ class Preview:
                 self._turn = turn
             after = self._segment(make(), arrays, should_stop)
             write_preview(self._folder, PreviewLabels(self._before, after, turn))
-        except (CancelledError, ReadError):
+        except (SuperpixelsError, ValueError):
+            # A view without pixels, or too small for its superpixels, has no preview; the training goes on.
             return False
         finally:
             now = time.perf_counter()

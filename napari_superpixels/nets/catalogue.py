@@ -91,6 +91,8 @@ def user_models_folder(folder: str | Path | None = None) -> Path:
 def available_models(folder: str | Path | None = None) -> dict[str, Path]:
     """Return every installed model's file by name, sorted; a user's model hides a shipped one of the same name.
 
+    Hidden files, such as those of an installation that was killed, are none.
+
     Parameters
     ----------
     folder : str or pathlib.Path, optional
@@ -99,7 +101,8 @@ def available_models(folder: str | Path | None = None) -> dict[str, Path]:
     models: dict[str, Path] = {}
     for place in (resource_path("models"), user_models_folder(folder)):
         if place.is_dir():
-            models.update({path.stem: path for path in place.glob(f"*{MODEL_SUFFIX}")})
+            found = (path for path in place.glob(f"*{MODEL_SUFFIX}") if not path.name.startswith("."))
+            models.update({path.stem: path for path in found})
     return dict(sorted(models.items()))
 
 

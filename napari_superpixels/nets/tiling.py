@@ -183,6 +183,7 @@ def run_tiles_on_cores(network: Network, image: Tensor, tiles: list[Tile], out: 
             out.poll()
     finally:
         stop.set()
+        started.abort()  # lets go of those that wait where a thread could not be started
         pool.shutdown(cancel_futures=True)
 
 

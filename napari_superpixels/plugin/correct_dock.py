@@ -31,6 +31,7 @@ from napari_superpixels.plugin.target_choice import TargetChoice, copied_superpi
 from napari_superpixels.plugin.tools import TOOLS, ToolBox
 from napari_superpixels.plugin.workspace import open_workspace
 from napari_superpixels.widgets.correct_panel import CorrectPanel
+from napari_superpixels.widgets.wording import describe_error
 
 NO_IMAGE = "Open an image, or try File > Open Sample > Superpixels."
 SEGMENT_FIRST = "This image has no superpixels yet. Press Segment first."
@@ -169,6 +170,7 @@ class CorrectDock(SessionDock):
         links.connect(self.session.input_changed, self._on_input)
         links.connect(self.session.idle, self._wait)
         links.connect(self.tools.noted, self.say)
+        links.connect(self.follower.failed, lambda error: self.panel.show_error(describe_error(error)))
         links.connect(self.tools.requested, self.choose_tool)
         links.connect(self.tools.changed, self._on_tool)
         self.source.image_menu.activated.connect(lambda index: self._on_image())

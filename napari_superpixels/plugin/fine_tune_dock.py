@@ -116,6 +116,7 @@ class FineTuneDock(SessionDock):
         self._links.close()
         self._later.stop()
         self._errands.close()
+        self.tuning.comparison.clear()
         self.source.disconnect_viewer()
         self.panel.close_session()
         self._workspace.release()

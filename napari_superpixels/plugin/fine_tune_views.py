@@ -201,6 +201,8 @@ class Comparison:
 
     def clear(self) -> None:
         """Show nothing; what was hidden comes back."""
+        if self._wanted is None and self.layers.region is None:
+            return
         self._wanted = None
         self.layers.clear()
         for layer in self._hidden:
@@ -233,8 +235,9 @@ class Comparison:
         models, n_segments = (report.start, str(folder / report.best)), session.params.n_segments
 
         def take(made: _Compared) -> None:
-            self._made[name] = made
-            self._show(name)
+            if session.report is report:
+                self._made[name] = made
+                self._show(name)
 
         self.noted.emit(f"Segmenting {_whole_name(name)} with both models…")
         self._errands.run(lambda: _compare(read(), models, n_segments), take)
@@ -262,7 +265,9 @@ class Comparison:
         self.noted.emit("")
 
     def _row_of(self, name: str) -> DataRow | None:
-        """Return the row of an image of the report, which bears the name that its files got."""
+        """Return the row of an image of the report, which bears the name that its files got; None in other runs."""
+        if not self._session.is_of_rows:
+            return None
         written = [row for row in self._session.rows if row.included and row.kind != "earlier"]
         rows = {row.name: row for row in self._session.rows} | dict(zip(unique_names(written), written, strict=True))
         return rows.get(_whole_name(name))

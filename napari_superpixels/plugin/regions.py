@@ -60,7 +60,9 @@ class Region:
         shapes = self.layer.level_shapes
         if len(self.position) != self.layer.ndim or self.level >= len(shapes):
             return False
-        return all(end <= shapes[self.level][axis] for axis, end in zip(self.axes, self.stop, strict=True))
+        shape = shapes[self.level]
+        has_plane = all(i is None or i < shapes[0][axis] for axis, i in enumerate(self.position))
+        return has_plane and all(end <= shape[axis] for axis, end in zip(self.axes, self.stop, strict=True))
 
     @property
     def full_shape(self) -> tuple[int, ...]:
@@ -170,8 +172,8 @@ class Region:
         scale, translate = np.array(image.scale), np.array(image.translate)
         if not is_full:
             offset = np.array([0 if i is None else i for i in self.position], float)
-            for axis, first, factor in zip(self.axes, self.start, self.factors, strict=True):
-                offset[axis] = first * factor
+            for axis, first, factor, shift in zip(self.axes, self.start, self.factors, self._shift(), strict=True):
+                offset[axis] = first * factor + shift
             transform = CompositeAffine(scale=scale, translate=translate, rotate=image.rotate, shear=image.shear)
             translate = transform(offset)
             for axis, factor in zip(self.axes, self.factors, strict=True):
@@ -189,17 +191,22 @@ class Region:
     def to_data(self, positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return pixel positions (K, shown axes) of the region in the layer's data coordinates, (K, axes)."""
         points = np.tile([0.0 if i is None else float(i) for i in self.position], (len(positions), 1))
-        points[:, self.axes] = (positions + np.array(self.start)) * np.array(self.factors)
+        points[:, self.axes] = (positions + np.array(self.start)) * np.array(self.factors) + self._shift()
         return points
 
     def from_data(self, points: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Return (K, shown axes) pixel positions of the layer's data coordinates, and which lie in the region."""
-        pixels = np.rint(points[:, self.axes] / np.array(self.factors)).astype(np.int64) - np.array(self.start)
+        coarse = (points[:, self.axes] - self._shift()) / np.array(self.factors)
+        pixels = np.rint(coarse).astype(np.int64) - np.array(self.start)
         inside = np.all((pixels >= 0) & (pixels < self.shape), axis=1)
         for axis, i in enumerate(self.position):
             if i is not None:
                 inside &= np.abs(points[:, axis] - i) <= 0.5
         return pixels, inside
+
+    def _shift(self) -> npt.NDArray[np.float64]:
+        """Return how far the middle of a pixel of this level lies from that of the first full pixel that it covers."""
+        return (np.array(self.factors) - 1) / 2
 
     def _thin_shape(self) -> list[int]:
         shape = [1] * self.layer.ndim

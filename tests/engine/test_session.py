@@ -330,6 +330,26 @@ def test_a_result_that_corrections_overtook_is_computed_again():
     assert [result.inputs.corrections for result in results] == [MERGE]
 
 
+def test_the_result_of_a_plane_left_meanwhile_leaves_the_plane_at_hand_alone():
+    """Its corrections are its own: those of the plane at hand say nothing of it."""
+    waiting = []
+    session = Session(RAW, dispatch=waiting.append)
+    results = []
+    session.solved.connect(results.append)
+    session.update_view(live=False)
+    session.set_input(given())
+    session.segment()
+    while session.is_busy or len(waiting) < 2:
+        time.sleep(0.01)
+    session.set_input(given(key="plane 2", pixels=IMAGE[::-1]))
+    session.set_corrections(MERGE)
+    while waiting:
+        waiting.pop(0)()
+    assert not session.is_busy
+    session.close()
+    assert [(result.inputs.key, result.inputs.corrections) for result in results] == [("a", ())]
+
+
 def test_corrections_without_an_image(session):
     session.set_corrections(MERGE)
     assert session.inputs is None

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 
@@ -347,6 +349,14 @@ def test_a_stop_hears_that_the_best_network_is_being_measured() -> None:
         teller.on_ending()
     assert json.loads(events.getvalue()) == {"event": "stopping"}
     pipe.close(talk)
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.full((20, 20), np.nan, np.float32), np.zeros((20, 20), np.complex64), np.zeros((3, 4), np.uint8)]
+)
+def test_a_view_that_cannot_be_segmented_has_no_preview(tmp_path: Path, pixels: npt.NDArray[Any]) -> None:
+    ask_preview(tmp_path, pixels, 20, turn=1)
+    assert not Preview(tmp_path, "natural").show(lambda: load_model("natural"), 1, should_stop=lambda: False)
 
 
 def test_a_request_that_comes_amid_a_preview_is_answered_as_a_whole(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from napari_superpixels.data.sources import DataSource, bsds_source
 from napari_superpixels.engine import epochs
 from napari_superpixels.engine.epochs import EpochEvent
-from napari_superpixels.engine.run_folder import RunConfig, RunFolder
+from napari_superpixels.engine.run_folder import Row, RunConfig, RunFolder
 from napari_superpixels.engine.training import train_network
 from napari_superpixels.errors import CancelledError, CheckpointError, ReadError, TrainingError, WriteError
 from napari_superpixels.nets.checkpoint import load_model
@@ -75,6 +76,22 @@ def test_full_disk_leaves_the_previous_models(
     for name, data in written.items():
         assert (tmp_path / "run" / name).read_bytes() == data
     assert train_network(tmp_path / "run", source, validation=0, resume=True).step == 6
+
+
+def test_a_file_to_look_at_that_another_program_holds_ends_no_run(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows, is_held = RunFolder.write_rows, [True, False]
+
+    def refuse_once(self: RunFolder, rows: Sequence[Row]) -> None:
+        if is_held.pop(0):
+            raise WriteError("metrics.csv is open in another program.")
+        write_rows(self, rows)
+
+    monkeypatch.setattr(RunFolder, "write_rows", refuse_once)
+    result = train_network(tmp_path / "run", source, changed(steps=4, epoch_steps=2), validation=0)
+    assert result.reason == "complete"
+    assert [row["step"] for row in RunFolder(tmp_path / "run").read_rows(4)] == [2, 4]
 
 
 _SCRIPT = """

@@ -62,6 +62,12 @@ def test_a_users_model_is_listed_and_hides_a_shipped_one(models_folder: Path) ->
     assert find_model("natural") == own
 
 
+def test_hidden_files_are_no_models(models_folder: Path) -> None:
+    before = available_models()
+    _write(models_folder / ".cells.safetensors.1-2.part.safetensors", _header())
+    assert available_models() == before
+
+
 def test_the_users_folder_need_not_exist(models_folder: Path) -> None:
     models_folder.rmdir()
     assert list(available_models()) == ["natural", "nuclei"]

@@ -114,6 +114,11 @@ def test_what_was_said_of_another_image_goes(viewer, correct, color_blocks) -> N
     assert correct.panel.status.text() == ""
 
 
+def test_failure_of_what_is_made_of_the_superpixels_is_told(correct) -> None:
+    correct.follower.failed.emit(MemoryError())
+    assert "not enough memory" in correct.panel.status.text()
+
+
 def test_labels_of_the_user_become_superpixels(viewer, correct, color_blocks, dock, wait_result) -> None:
     cells = np.kron(np.arange(12).reshape(3, 4) % 2 + 1, np.ones((20, 20))).astype(np.uint16)
     own = viewer.add_labels(cells, name="cells")

@@ -164,6 +164,38 @@ def test_image_of_a_folder_is_compared_on_a_layer_that_goes_again(viewer, tune, 
     assert len(viewer.layers) == 0
 
 
+def test_run_that_is_opened_again_is_compared_on_its_own_images(viewer, tune, tmp_path, qtbot) -> None:
+    def list_pairs(folder, seed):
+        write_training_folder(folder, [TrainingItem(f"pair {i}", *discs(seed + i)) for i in range(2)])
+        tune.session.set_rows([])
+        tune.add_folder(folder)
+        qtbot.waitUntil(lambda: len(tune.session.rows) == 2 and not tune.session.problem, timeout=60_000)
+
+    list_pairs(tmp_path / "first", 0)
+    press(tune, "train")
+    qtbot.waitUntil(lambda: tune.session.phase in ("finished", "failed"), timeout=120_000)
+    [image] = tune.session.report.images
+    list_pairs(tmp_path / "second", 10)
+    tune.session.resume(tune.session.run_folder)
+    qtbot.waitUntil(lambda: tune.session.phase == "finished", timeout=60_000)
+    tune.panel.compare_requested.emit(image.name, "both")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    assert np.array_equal(viewer.layers[0].data, discs(int(image.name[-1]))[0])
+
+
+def test_closing_the_widget_ends_a_comparison(viewer, tune, tmp_path, qtbot) -> None:
+    write_training_folder(tmp_path / "pairs", [TrainingItem(f"pair {i}", *discs(i)) for i in range(2)])
+    tune.add_folder(tmp_path / "pairs")
+    qtbot.waitUntil(lambda: len(tune.session.rows) == 2 and not tune.session.problem, timeout=60_000)
+    press(tune, "train")
+    qtbot.waitUntil(lambda: tune.session.phase in ("finished", "failed"), timeout=120_000)
+    [image] = tune.session.report.images
+    tune.panel.compare_requested.emit(image.name, "blink")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
+    tune.close_session()
+    assert len(viewer.layers) == 0
+
+
 def test_folder_and_annotation_become_rows(viewer, tune, tmp_path, qtbot) -> None:
     press(tune, "add_annotation")
     assert tune.panel.status.text() == PAINT_FIRST

@@ -174,8 +174,9 @@ def test_multiscale_takes_the_level_and_region_shown(viewer, dock, solve, noisy_
     assert result.superpixels.labels.shape == (80, 100)
     labels = superpixels(viewer)
     assert labels.data.shape == (80, 100)
-    assert np.allclose(labels.data_to_world([0, 0]), image.data_to_world([20, 40]))
-    assert np.allclose(labels.data_to_world([79, 99]), image.data_to_world([178, 238]))
+    # A pixel of this level covers four of the full resolution and lies in their middle.
+    assert np.allclose(labels.data_to_world([0, 0]), image.data_to_world([20.5, 40.5]))
+    assert np.allclose(labels.data_to_world([79, 99]), image.data_to_world([178.5, 238.5]))
     image.corner_pixels = np.array([[0, 0], [49, 49]])
     solve()
     assert superpixels(viewer) is labels
