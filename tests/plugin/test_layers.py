@@ -185,13 +185,15 @@ def test_result_that_comes_after_the_image_shrank_is_left_out(viewer, dock, solv
         assert viewer.layers[name].data.shape == (50, 40)
 
 
-def test_result_of_a_plane_that_went_is_left_out(viewer, dock, solve, wait_result, noisy_disks) -> None:
+def test_result_of_a_plane_that_went_is_left_out(viewer, dock, solve, noisy_disks) -> None:
     image = viewer.add_image(np.stack([noisy_disks] * 6), name="disks")
     viewer.dims.set_current_step(0, 5)
     late = solve()
-    wait_result(lambda: setattr(image, "data", np.stack([noisy_disks] * 3)))
+    image.data = np.stack([noisy_disks] * 3)
+    dock.extras.set_wanted("arrival", True)
     dock.session.solved.emit(late)
-    assert viewer.layers["disks superpixels"].data.shape == (3, 96, 96)
+    assert viewer.layers["disks superpixels"].data.shape == (6, 96, 96)
+    assert "disks arrival time" not in viewer.layers
 
 
 def test_view_modes(viewer, dock, image, solve, qtbot) -> None:
