@@ -7,13 +7,11 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_superpixels.engine.annotation import warm_up_acts
 from napari_superpixels.engine.constraints import Correction
 from napari_superpixels.engine.models import model_identity
 from napari_superpixels.engine.pipeline import Pipeline, SolveResult
 from napari_superpixels.engine.resolve import ImageInput, dirty_stages, stage_keys
 from napari_superpixels.engine.scheduler import Dispatch, Job, Scheduler
-from napari_superpixels.engine.torch_libraries import preload_torch_libraries
 from napari_superpixels.params import SegmentParams, Stage, ViewParams
 
 _PROGRESS_S = 0.1
@@ -318,15 +316,3 @@ class Session:
 def _supersedes(new: SolveRequest, old: SolveRequest) -> bool:
     """Say whether the network, which takes longest, would have to run for nothing."""
     return new.keys()["network"] != old.keys()["network"]
-
-
-def warm_up() -> None:
-    """Load compiled code, then torch, and run each stage once on a small image; for a thread of its own at start."""
-    import numpy as np
-
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[:32] = 255
-    inputs = ImageInput(image, source=None, key=None)
-    warm_up_acts(Pipeline().run(inputs, SegmentParams(n_segments=8, model=None)))
-    preload_torch_libraries()
-    Pipeline().run(inputs, SegmentParams(n_segments=8))

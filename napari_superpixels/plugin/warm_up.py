@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.transforms import Affine
 
-from napari_superpixels.engine.session import warm_up
+from napari_superpixels.engine.warm_up import warm_up
 from napari_superpixels.plugin.style import line_colormap
 
 _LOG = logging.getLogger(__name__)
