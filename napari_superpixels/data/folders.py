@@ -46,8 +46,8 @@ def folder_source(
         Folder of TIFF, PNG or JPEG images, searched with its subfolders.
     labels : str, pathlib.Path or sequence of such
         Folders of TIFF or PNG label images, one for each annotator, with the names and subfolders of `images`. 0 is
-        background: a segment, but no object. In RGB label images each colour is a label, black is 0. An image needs
-        labels of one annotator at least.
+        background: a segment, but no object. Of a palette the numbers count, not the colours. In RGB label images each
+        colour is a label, black is 0. An image needs labels of one annotator at least.
     label_ending : str
         What names of label images have in addition to those of their images, for example ``"_mask"``. With an ending,
         `images` and `labels` can be the same folder.
@@ -156,9 +156,9 @@ def _count_planes(path: Path) -> int | None:
 
 
 @lru_cache(maxsize=4)
-def _read_stack(path: Path, changed: int) -> ImageFile:
+def _read_stack(path: Path, changed: int, as_labels: bool) -> ImageFile:
     """Return a stack, kept for its next planes as long as the file is the same."""
-    return read_image(path)
+    return read_image(path, as_labels=as_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,13 @@ class _FolderItem:
     def fingerprint(self) -> list[JsonValue]:
         return [*(file_state(path) for path in (self.image, *self.labels)), self.plane]
 
-    def _open(self, path: Path) -> tuple[ImageFile, Plane, int]:
+    def _open(self, path: Path, *, as_labels: bool = False) -> tuple[ImageFile, Plane, int]:
         """Return a file, the plane of it that is meant, and its number of planes."""
         try:
-            image = read_image(path) if self.plane is None else _read_stack(path, path.stat().st_mtime_ns)
+            if self.plane is None:
+                image = read_image(path, as_labels=as_labels)
+            else:
+                image = _read_stack(path, path.stat().st_mtime_ns, as_labels)
         except (ReadError, OSError) as error:
             raise ReadError(f"{path}: {error}") from error
         shape, planes = image.planes()
@@ -189,7 +192,7 @@ class _FolderItem:
         return image, planes[min(self.plane or 0, len(planes) - 1)], len(planes)
 
     def _read_labels(self, path: Path, n_planes: int) -> npt.NDArray[np.int32]:
-        _, plane, n_found = self._open(path)
+        _, plane, n_found = self._open(path, as_labels=True)
         if n_found != n_planes:
             raise ReadError(f"{path} has {n_found} planes, its image {self.image} has {n_planes}.")
         array = plane.array

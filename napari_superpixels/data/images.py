@@ -63,6 +63,8 @@ class ImageFile:
     """Unit of `pixel_size`, for example "µm"; "" where unknown."""
     notes: tuple[str, ...] = ()
     """What the user should know about the file."""
+    alpha: npt.NDArray[Any] | None = None
+    """Opacity that was stored beside grey values, of their shape; that of RGBA stays in `array`."""
 
     @property
     def channel_axis(self) -> int | None:
@@ -130,18 +132,21 @@ class ImageFile:
         return shape, [Plane(pixels, channel, self.rgb) for pixels in flat]
 
 
-def read_image(path: str | Path) -> ImageFile:
+def read_image(path: str | Path, *, as_labels: bool = False) -> ImageFile:
     """Read a TIFF, PNG or JPEG file; its content decides, not its suffix.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The file.
+    as_labels : bool
+        Whether the numbers of a palette are kept. Its colours only show labels: two can share one, and 0 can have any.
 
     Returns
     -------
     ImageFile
-        Pixels with their axes: palettes are turned into RGB, OME, ImageJ and plain TIFF keep their stacks and channels.
+        Pixels with their axes: palettes are turned into RGB unless labels are read; OME, ImageJ and plain TIFF keep
+        their stacks and channels.
 
     Raises
     ------
@@ -168,14 +173,14 @@ def read_image(path: str | Path) -> ImageFile:
     else:
         raise ReadError("this is no TIFF, PNG or JPEG image; convert it to one of these first.")
     try:
-        return read(path)
+        return read(path, as_labels)
     except (ReadError, MemoryError):
         raise
     except Exception as error:
         raise ReadError(f"the file is damaged or incomplete ({error}); copy or export it again.") from error
 
 
-def _read_tiff(path: Path) -> ImageFile:
+def _read_tiff(path: Path, as_labels: bool) -> ImageFile:
     with tifffile.TiffFile(path) as file:
         if not file.series:
             raise ReadError("the TIFF file holds no image; export it again.")
@@ -183,7 +188,7 @@ def _read_tiff(path: Path) -> ImageFile:
         array, axes = _tiff_pixels(path, series), series.axes
         notes = () if len(file.series) == 1 else (f"The file holds {len(file.series)} images; the first is used.",)
         page = series.keyframe
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and not as_labels:
             array = np.moveaxis(page.colormap[:, array] >> 8, 0, -1).astype(np.uint8)
             axes += "S"
         sizes, unit = _tiff_pixel_size(file, page)
@@ -255,7 +260,7 @@ def _ome_pixel_size(text: str) -> tuple[dict[str, float], str]:
     return sizes, "µm" if sizes else ""
 
 
-def _read_picture(path: Path) -> ImageFile:
+def _read_picture(path: Path, as_labels: bool) -> ImageFile:
     with _large_pictures_allowed(), Image.open(path) as picture:
         n_frames = getattr(picture, "n_frames", 1)
         if n_frames > 1 and picture.format == "PNG":
@@ -263,9 +268,11 @@ def _read_picture(path: Path) -> ImageFile:
                 f"the PNG file is an animation of {n_frames} frames; expected one. Export the frame needed."
             )
         is_turned = picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
-        array = np.asarray(_plain(picture))
+        array = np.asarray(picture if as_labels and picture.mode == "P" else _plain(picture))
+        alpha = np.asarray(picture.getchannel("A")) if picture.mode == "LA" else None
     rgb = array.ndim == 3
-    return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=(_TURNED,) if is_turned else ())
+    notes = (_TURNED,) if is_turned else ()
+    return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=notes, alpha=alpha)
 
 
 def _plain(picture: Image.Image) -> Image.Image:

@@ -88,7 +88,7 @@ def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
     Returns
     -------
     ndarray of shape (M, N) or (..., M, N), integer
-        Labels as they are stored; a mask of two values as 0 and 1.
+        Labels as they are stored, the numbers of a palette among them; a mask of two values as 0 and 1.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
         If the file cannot be read, or holds colours, fractions or negative numbers.
     """
     try:
-        file = read_image(path)
+        file = read_image(path, as_labels=True)
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from error
     labels = file.array
@@ -115,6 +115,37 @@ def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
     if labels.size and labels.min() < 0:
         raise ReadError(f"{path} holds the negative label {labels.min()}; renumber its labels from 0 or 1.")
     return labels
+
+
+def read_mask(path: str | Path) -> npt.NDArray[np.bool_]:
+    """Read a mask or a stack of them: what is not 0, or not black, is in it.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        TIFF, PNG or JPEG file. Of a palette the numbers count; where all pixels have the same colour, the opacity does.
+
+    Returns
+    -------
+    ndarray of shape (M, N) or (..., M, N), bool
+        True inside.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read.
+    """
+    try:
+        file = read_image(path, as_labels=True)
+    except ReadError as error:
+        raise ReadError(f"the mask {path}: {error}") from error
+    colors, alpha = file.array[..., np.newaxis], file.alpha
+    if file.channel_axis == file.array.ndim - 1 and file.array.shape[-1] in (3, 4):
+        colors, alpha = file.array[..., :3], file.array[..., 3] if file.array.shape[-1] == 4 else None
+    listed = colors.reshape(-1, colors.shape[-1])
+    if alpha is not None and alpha.min() < alpha.max() and (listed == listed[0]).all():
+        return alpha != 0
+    return np.asarray(colors.any(axis=-1))
 
 
 def read_metadata(path: str | Path) -> dict[str, Any] | None:

@@ -15,11 +15,11 @@ from skimage.segmentation import find_boundaries
 
 from napari_superpixels import __version__
 from napari_superpixels.data.images import ImageFile, Plane, read_image
-from napari_superpixels.data.label_files import read_metadata, write_labels, write_picture
+from napari_superpixels.data.label_files import read_mask, read_metadata, write_labels, write_picture
 from napari_superpixels.engine.pipeline import Pipeline, Progress, SolveResult
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.worklist import WorkItem
-from napari_superpixels.errors import CancelledError, ImageError, ReadError, SuperpixelsError, WriteError
+from napari_superpixels.errors import CancelledError, ImageError, SuperpixelsError, WriteError
 from napari_superpixels.nets.catalogue import find_model, read_header
 from napari_superpixels.params import SegmentParams
 
@@ -298,16 +298,11 @@ def _chosen(planes: list[Plane], index: int) -> Plane:
 def _masks(item: WorkItem, stack: tuple[int, ...], planes: list[Plane]) -> list[npt.NDArray[np.bool_] | None]:
     if item.mask is None:
         return [None] * len(planes)
-    try:
-        mask = read_image(item.mask).array != 0
-    except ReadError as error:
-        raise ReadError(f"the mask {item.mask}: {error}") from error
+    mask = read_mask(item.mask)
     first = planes[0]
     shape = list(first.array.shape)
     if first.channel_axis is not None:
         del shape[first.channel_axis]
-    if mask.ndim == len(shape) + 1 and mask.shape[-1] in (3, 4):
-        mask = mask[..., :3].any(axis=-1)
     if list(mask.shape) == shape:
         return [mask] * len(planes)
     if list(mask.shape) == [*stack, *shape]:

@@ -145,14 +145,41 @@ def test_multichannel_and_rgb_images(folders: Path) -> None:
     assert (image.pixels.shape, image.rgb) == ((20, 24, 4), True)
 
 
-def test_colours_and_palettes_are_labels(folders: Path) -> None:
+def test_colours_are_labels(folders: Path) -> None:
     (folders / "labels" / "a.tif").unlink()
-    picture = Image.fromarray(TRUTH)
-    picture.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200])
-    picture.save(folders / "labels" / "a.png")
+    colors = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
+    Image.fromarray(colors[TRUTH]).save(folders / "labels" / "a.png")
     image = read(folders)
     assert image.n_objects == (3,)
     np.testing.assert_array_equal(image.ground_truths[0], np.array([0, 200, 200 * 256, 200 * 65536])[TRUTH])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("colors", [[0, 1, 2, 0], [0, 1, 1, 2], [3, 0, 1, 2]], ids=["black", "shared", "white 0"])
+def test_numbers_of_a_palette_are_labels_whatever_their_colours(folders: Path, suffix: str, colors: list[int]) -> None:
+    (folders / "labels" / "a.tif").unlink()
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:4] = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [255, 255, 255]])[colors]
+    path = folders / "labels" / f"a{suffix}"
+    if suffix == ".png":
+        picture = Image.fromarray(TRUTH)
+        picture.putpalette(palette.tobytes())
+        picture.save(path, transparency=0)
+    else:
+        tifffile.imwrite(path, TRUTH, photometric="palette", colormap=palette.T.astype(np.uint16) * 257)
+    image = read(folders)
+    np.testing.assert_array_equal(image.ground_truths[0], TRUTH)
+    assert image.n_objects == (3,)
+
+
+def test_an_image_that_is_its_own_labels_keeps_colours_and_numbers(folders: Path) -> None:
+    colormap = np.random.default_rng(0).integers(0, 65536, (3, 256), np.uint16)
+    for place in ("images", "labels"):
+        path = folders / place / "s.tif"
+        tifffile.imwrite(path, np.stack([TRUTH, TRUTH + 1]), photometric="palette", colormap=colormap)
+    image = read(folders, "s_0001")
+    assert (image.pixels.shape, image.rgb) == ((*TRUTH.shape, 3), True)
+    np.testing.assert_array_equal(image.ground_truths[0], TRUTH + 1)
 
 
 @pytest.mark.parametrize(

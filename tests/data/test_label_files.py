@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_superpixels.data.images import read_image
-from napari_superpixels.data.label_files import read_labels, read_metadata, write_labels, write_picture
+from napari_superpixels.data.label_files import read_labels, read_mask, read_metadata, write_labels, write_picture
 from napari_superpixels.errors import ReadError, WriteError
 
 LABELS = np.arange(1, 81, dtype=np.int32).reshape(8, 10)
@@ -129,6 +129,43 @@ def test_a_mask_is_a_label_image(tmp_path: Path) -> None:
     found = read_labels(tmp_path / "mask.png")
     assert found.dtype == np.uint8
     assert (found == 1).all()
+
+
+def test_numbers_of_a_palette_are_labels(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.array([[0, 1], [2, 3]], np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0, 9, 9, 9, 9, 9, 9])
+    picture.save(tmp_path / "a.png", bits=2)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), [[0, 1], [2, 3]])
+
+
+PART = np.arange(12).reshape(3, 4) % 3 == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA"])
+def test_a_mask_is_what_is_not_black(tmp_path: Path, mode: str) -> None:
+    Image.fromarray(PART).convert("RGBA" if mode == "LA" else mode).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), PART)
+
+
+def test_the_numbers_of_a_mask_with_a_palette_count(tmp_path: Path) -> None:
+    picture = Image.fromarray(PART.astype(np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), PART)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("grey", [0, 255])
+def test_the_opacity_of_a_mask_of_one_colour_counts(tmp_path: Path, mode: str, grey: int) -> None:
+    alpha = np.where(PART, 255, 0).astype(np.uint8)
+    Image.fromarray(np.stack([np.full_like(alpha, grey)] * (len(mode) - 1) + [alpha], -1)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), PART)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_an_empty_opaque_mask_is_empty(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 3), (0,) * (len(mode) - 1) + (255,)).save(tmp_path / "a.png")
+    assert not read_mask(tmp_path / "a.png").any()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from napari_superpixels.data.class_map import ClassMap
 from napari_superpixels.data.class_table import ClassTable, read_class_table
+from napari_superpixels.data.label_files import read_labels
 from napari_superpixels.data.mask_files import (
     class_table_path,
     read_label_tiff,
@@ -33,6 +34,12 @@ def test_png_has_the_classes_as_palette(tmp_path: Path, blobs: ClassMap) -> None
         assert np.all(colors[blobs.classes == entry.number] == entry.color)
     assert np.all(colors[blobs.classes == 0] == 0)
     assert read_class_table(tmp_path / "a.classes.csv") == blobs.table
+
+
+def test_png_is_a_label_image_whatever_the_colours(tmp_path: Path, blobs: ClassMap) -> None:
+    table = ClassTable().added("dark", (0, 0, 0), 1).added("bright", (255, 255, 255), 200)
+    write_palette_png(tmp_path / "a.png", ClassMap(blobs.classes, table))
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png"), blobs.classes)
 
 
 def test_foreign_palettes_give_colours(tmp_path: Path) -> None:

@@ -262,6 +262,16 @@ def test_mask(photo: Path) -> None:
     assert "no such file" in run(photo, mask=photo.with_name("mask.png")).error
 
 
+def test_mask_with_a_palette(photo: Path) -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:50, 20:60] = 1
+    picture = Image.fromarray(mask)
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(photo.with_name("mask.png"))
+    result = run(photo, mask=photo.with_name("mask.png"))
+    np.testing.assert_array_equal(read_image(result.item.target).array > 0, mask > 0)
+
+
 def test_cancel_stops_and_keeps_what_is_done(photo: Path) -> None:
     second = photo.with_name("second.png")
     second.write_bytes(photo.read_bytes())
