@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image, ImageSequence
+from PIL import Image, ImageSequence, PngImagePlugin
 
 from napari_superpixels.errors import ImageError, ReadError
 
@@ -27,6 +27,7 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
+_DEEP_COLORS = ("RGB;16B", "RGBA;16B", "LA;16B")  # how Pillow unpacks the colours of 16-bit PNG files
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25400.0}
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (
@@ -205,7 +206,24 @@ def _read_tiff(path: Path, as_labels: bool) -> ImageFile:
     rgb = samples >= 0 and is_rgb_photometric and array.shape[samples] in (3, 4)
     if rgb:
         array, axes = np.moveaxis(array, samples, -1), axes.replace("S", "") + "S"
-    return ImageFile(array, axes, rgb, sizes, unit, notes)
+        return ImageFile(array, axes, rgb, sizes, unit, notes)
+    array, axes, alpha = _without_alpha(array, axes, page.extrasamples)
+    return ImageFile(array, axes, rgb, sizes, unit, notes, alpha)
+
+
+def _without_alpha(
+    array: npt.NDArray[Any], axes: str, extra_samples: tuple[int, ...]
+) -> tuple[npt.NDArray[Any], str, npt.NDArray[Any] | None]:
+    """Return pixels and axes without the samples that a TIFF marks as opacity, and the opacity of a grey image."""
+    is_alpha = [kind in (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA) for kind in extra_samples]
+    samples = axes.find("S")
+    if samples < 0 or not any(is_alpha):
+        return array, axes, None
+    alpha = array.shape[samples] - len(is_alpha) + np.flatnonzero(is_alpha)
+    colors = np.delete(array, alpha, axis=samples)
+    if colors.shape[samples] > 1:
+        return colors, axes, None
+    return colors.squeeze(samples), axes.replace("S", ""), array.take(alpha[0], axis=samples)
 
 
 def _tiff_pixels(path: Path, series: tifffile.TiffPageSeries) -> npt.NDArray[Any]:
@@ -267,9 +285,14 @@ def _read_picture(path: Path, as_labels: bool) -> ImageFile:
             raise ReadError(
                 f"the PNG file is an animation of {n_frames} frames; expected one. Export the frame needed."
             )
+        kind = picture.tile[0][3] if picture.format == "PNG" else None
         is_turned = picture.getexif().get(_EXIF_ORIENTATION, 1) != 1
-        array = np.asarray(picture if as_labels and picture.mode == "P" else _plain(picture))
-        alpha = np.asarray(picture.getchannel("A")) if picture.mode == "LA" else None
+        array: npt.NDArray[Any]
+        if isinstance(kind, str) and kind in _DEEP_COLORS:
+            array, alpha = _deep_colors(path, kind)
+        else:
+            array = np.asarray(picture if as_labels and picture.mode == "P" else _plain(picture))
+            alpha = np.asarray(picture.getchannel("A")) if picture.mode == "LA" else None
     rgb = array.ndim == 3
     notes = (_TURNED,) if is_turned else ()
     return ImageFile(array, "YXS" if rgb else "YX", rgb, notes=notes, alpha=alpha)
@@ -285,6 +308,22 @@ def _plain(picture: Image.Image) -> Image.Image:
     if mode in ("1", "L", "RGB", "RGBA", "I", "F") or mode.startswith("I;16"):
         return picture
     return picture.convert("RGB")
+
+
+def _deep_colors(path: Path, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Return the colours of a 16-bit PNG, of which Pillow by itself keeps the high bytes, and a grey one's opacity."""
+    if kind == "LA;16B":
+        grey_and_alpha = _unpacked(path, "RGBA").view(">u2").astype(np.uint16)
+        return grey_and_alpha[..., 0], grey_and_alpha[..., 1]
+    low = _unpacked(path, kind.replace("16B", "16L"))
+    return _unpacked(path, kind).astype(np.uint16) << 8 | low, None
+
+
+def _unpacked(path: Path, raw_mode: str) -> npt.NDArray[np.uint8]:
+    """Return the bytes that Pillow takes from a PNG where it unpacks pixels as a raw mode says."""
+    with PngImagePlugin.PngImageFile(path) as picture:
+        picture.tile = [(*picture.tile[0][:3], raw_mode)]  # type: ignore[list-item]
+        return np.asarray(picture)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Reading of image files: formats, axes, pixel sizes, and files that are no images."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,57 @@ def test_grey_with_alpha_is_grey(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (8, 10, 2), dtype=np.uint8)
     image = read_image(save(tmp_path / "a.png", pixels))
     np.testing.assert_array_equal(image.array, pixels[..., 0])
+
+
+def write_png_of_16_bits(path: Path, pixels: np.ndarray) -> None:
+    """Write grey with alpha, RGB or RGBA, which Pillow cannot."""
+    height, width, n_channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[n_channels], 0, 0, 0)
+    stored = pixels.astype(">u2").view(np.uint8).reshape(height, -1)
+    rows = [b"\2" + row.tobytes() for row in np.diff(stored, axis=0, prepend=stored[:1] * 0)]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_color_png_of_16_bits_keeps_every_value(tmp_path: Path, n_channels: int) -> None:
+    pixels = RNG.integers(0, 65536, (8, 10, n_channels), dtype=np.uint16)
+    write_png_of_16_bits(tmp_path / "a.png", pixels)
+    image = read_image(tmp_path / "a.png")
+    assert image.array.dtype == np.uint16
+    np.testing.assert_array_equal(image.array, pixels)
+    assert (image.axes, image.rgb) == ("YXS", True)
+
+
+def test_grey_png_of_16_bits_with_alpha_keeps_every_value(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 65536, (8, 10, 2), dtype=np.uint16)
+    write_png_of_16_bits(tmp_path / "a.png", pixels)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.array, pixels[..., 0])
+    np.testing.assert_array_equal(image.alpha, pixels[..., 1])
+    assert (image.array.dtype, image.axes) == (np.uint16, "YX")
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_alpha_of_a_tiff_is_no_channel(tmp_path: Path, planarconfig: str, n_channels: int) -> None:
+    pixels = RNG.integers(0, 65536, (8, 10, n_channels + 1), dtype=np.uint16)
+    extra = ["unspecified"] * (n_channels - 1) + ["unassalpha"]
+    samples = pixels if planarconfig == "contig" else np.moveaxis(pixels, -1, 0)
+    options = {"photometric": "minisblack", "planarconfig": planarconfig, "extrasamples": extra}
+    tifffile.imwrite(tmp_path / "a.tif", samples, **options)
+    (plane,) = read_image(tmp_path / "a.tif").planes()[1]
+    expected = pixels[..., 0] if n_channels == 1 else pixels[..., :-1]
+    found = plane.array if n_channels == 1 else np.moveaxis(plane.array, plane.channel_axis, -1)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_samples_that_are_no_alpha_stay(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (8, 10, 2), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, pixels)
 
 
 def test_bilevel_png_is_bool(tmp_path: Path) -> None:
