@@ -149,9 +149,10 @@ def _count_planes(path: Path) -> int | None:
         with tifffile.TiffFile(path) as file:
             if not file.series or len(file.series[0].shape) < 3:
                 return None
-        shape, planes = read_image(path).planes()
+        image = read_image(path)
     except (OSError, ValueError, KeyError, IndexError, ReadError):
         return None
+    shape, planes = image.planes()
     return len(planes) if shape else None
 
 

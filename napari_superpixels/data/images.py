@@ -74,10 +74,14 @@ class ImageFile:
         return None if found < 0 else found
 
     @property
+    def stack_numbers(self) -> tuple[int, ...]:
+        """Numbers of the axes besides Y, X and the channels; a plain TIFF calls several of them Q."""
+        return tuple(i for i, letter in enumerate(self.axes) if letter not in "YX" and i != self.channel_axis)
+
+    @property
     def stack_axes(self) -> str:
         """The axes besides Y, X and the channels."""
-        channel = self.channel_axis
-        return "".join(letter for i, letter in enumerate(self.axes) if letter not in "YX" and i != channel)
+        return "".join(self.axes[i] for i in self.stack_numbers)
 
     def with_channel_axis(self, axis: int) -> "ImageFile":
         """Return the image with the channels along another axis; the last two of the others become Y and X.
@@ -117,19 +121,18 @@ class ImageFile:
         ImageError
             If a volume is wanted of an image without a third axis.
         """
-        stack = self.stack_axes
+        stack = self.stack_numbers
         if volume and not stack:
             raise ImageError(
                 f"The image of shape {self.array.shape} (axes {self.axes}) is one plane, no volume; leave out the "
                 "option for volumes."
             )
         loops = stack[:-1] if volume else stack
-        where = [self.axes.index(letter) for letter in loops]
-        array = np.moveaxis(self.array, where, range(len(where)))
-        axes = "".join(letter for i, letter in enumerate(self.axes) if i not in where)
-        shape = array.shape[: len(where)]
-        channel = None if self.channel_axis is None else axes.index(self.axes[self.channel_axis])
-        flat = array.reshape(-1, *array.shape[len(where) :])
+        array = np.moveaxis(self.array, loops, range(len(loops)))
+        kept = [i for i in range(self.array.ndim) if i not in loops]
+        shape = array.shape[: len(loops)]
+        channel = None if self.channel_axis is None else kept.index(self.channel_axis)
+        flat = array.reshape(-1, *array.shape[len(loops) :])
         return shape, [Plane(pixels, channel, self.rgb) for pixels in flat]
 
 

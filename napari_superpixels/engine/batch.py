@@ -157,7 +157,7 @@ def _segment_file(
     if recipe.plane is not None:
         planes, stack = [_chosen(planes, recipe.plane)], ()
     masks = _masks(item, stack, planes)
-    depth = image.array.shape[image.axes.index(image.stack_axes[-1])] if recipe.volume else None
+    depth = image.array.shape[image.stack_numbers[-1]] if recipe.volume else None
     pictures = _name_pictures(item.overlay, len(planes) if stack else None, depth)
     _check_pictures(pictures, recipe, taken)
     solved = _SolvedPlanes(item, image, recipe, stack, pictures)

@@ -124,6 +124,17 @@ def test_stack_comes_plane_by_plane(folders: Path) -> None:
     np.testing.assert_array_equal(source.items[2].read().pixels, stack[2])
 
 
+def test_stack_whose_axes_have_no_names_comes_plane_by_plane(folders: Path) -> None:
+    stack = np.arange(2 * 3 * TRUTH.size, dtype=np.uint16).reshape(2, 3, *TRUTH.shape)
+    for place in ("images", "labels"):
+        tifffile.imwrite(folders / place / "s.tif", stack, photometric="minisblack")
+    source = folder_source(folders / "images", folders / "labels")
+    assert [item.name for item in source][2:8] == [f"s_000{i}" for i in range(6)]
+    image = source.items[6].read()
+    np.testing.assert_array_equal(image.pixels, stack[1, 1])
+    np.testing.assert_array_equal(image.ground_truths[0], stack[1, 1])
+
+
 @pytest.mark.parametrize(
     ("image", "truth"), [((2, 20, 24), (3, 20, 24)), ((20, 24), (3, 20, 24)), ((2, 20, 24), (20, 24))]
 )

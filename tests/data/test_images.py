@@ -221,6 +221,23 @@ def test_planes_of_a_stack_with_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volumes[1].array, pixels[1])
 
 
+@pytest.mark.parametrize("volume", [False, True])
+def test_planes_of_a_stack_whose_axes_have_no_names(tmp_path: Path, volume: bool) -> None:
+    pixels = np.arange(2 * 3 * 5 * 8 * 10, dtype=np.uint16).reshape(2, 3, 5, 8, 10)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    image = read_image(tmp_path / "a.tif")
+    assert image.axes == "QQQYX"
+    shape, planes = image.planes(volume=volume)
+    assert shape == ((2, 3) if volume else (2, 3, 5))
+    for index, plane in zip(np.ndindex(shape), planes, strict=True):
+        np.testing.assert_array_equal(plane.array, pixels[index])
+        assert plane.channel_axis is None
+    shape, planes = image.with_channel_axis(1).planes(volume=volume)
+    assert shape == ((2,) if volume else (2, 5))
+    assert planes[-1].channel_axis == 0
+    np.testing.assert_array_equal(planes[-1].array, pixels[1] if volume else pixels[1, :, 4])
+
+
 def test_channels_before_the_stack(tmp_path: Path) -> None:
     pixels = np.arange(2 * 5 * 8 * 10, dtype=np.uint16).reshape(2, 5, 8, 10)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", metadata={"axes": "CZYX"})

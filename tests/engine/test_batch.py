@@ -239,6 +239,17 @@ def test_volume_is_segmented_in_3d_with_its_spacing(tmp_path: Path, monkeypatch:
     assert len(list((tmp_path / "o").iterdir())) == 5
 
 
+@pytest.mark.parametrize("volume", [False, True])
+def test_stack_whose_axes_have_no_names(tmp_path: Path, volume: bool) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (2, 2, 3, 12, 14), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    result = run(tmp_path / "a.tif", Recipe(PARAMS, volume=volume), overlay=tmp_path / "o")
+    assert (result.error, result.shape) == ("", stack.shape)
+    labels = read_image(result.item.target)
+    assert (labels.axes, labels.array.shape) == ("QQQYX", stack.shape)
+    assert len(list((tmp_path / "o").iterdir())) == 12
+
+
 def test_channels_are_found_or_stated(tmp_path: Path, color_blocks: np.ndarray) -> None:
     channels = np.moveaxis(color_blocks, -1, 0)
     save_stack(tmp_path / "told.tif", channels, "CYX")
