@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image, ImageSequence, PngImagePlugin
+from PIL import Image, ImageSequence, PngImagePlugin, UnidentifiedImageError
 
 from napari_superpixels.errors import ImageError, ReadError
 
@@ -28,6 +28,12 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
 _DEEP_COLORS = ("RGB;16B", "RGBA;16B", "LA;16B")  # how Pillow unpacks the colours of 16-bit PNG files
+_PILLOW_COLORS = (
+    tifffile.PHOTOMETRIC.MINISBLACK,
+    tifffile.PHOTOMETRIC.RGB,
+    tifffile.PHOTOMETRIC.PALETTE,
+    tifffile.PHOTOMETRIC.YCBCR,
+)
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25400.0}
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (
@@ -235,16 +241,33 @@ def _tiff_pixels(path: Path, series: tifffile.TiffPageSeries) -> npt.NDArray[Any
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
-    # Compressions that tifffile leaves to an optional package, such as LZW, are decoded by Pillow's libtiff.
-    with Image.open(path) as picture:
-        frames = np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
-    if frames.size != math.prod(series.shape) or frames.dtype != series.dtype:
-        compression = tifffile.COMPRESSION(series.keyframe.compression).name
+    page = series.keyframe
+    frames = _frames_by_pillow(path) if _is_right_by_pillow(page) else None
+    if frames is None or frames.size != math.prod(series.shape) or frames.dtype != series.dtype:
         raise ReadError(
-            f"the file's compression ({compression}) cannot be decoded here; save it as an "
-            "uncompressed or Deflate-compressed TIFF, or install the Python package imagecodecs."
+            f"the file's compression ({tifffile.COMPRESSION(page.compression).name}, with {series.dtype} values and "
+            f"{tifffile.PHOTOMETRIC(page.photometric).name} colours) cannot be decoded here; save it as an "
+            "uncompressed or Deflate-compressed TIFF, or install the decoder: pip install imagecodecs."
         )
     return frames.reshape(series.shape)
+
+
+def _is_right_by_pillow(page: tifffile.TiffPage) -> bool:
+    """Say whether Pillow gives the stored values; others it inverts, divides by the opacity or swaps bytes of."""
+    return (
+        page.photometric in _PILLOW_COLORS
+        and tifffile.EXTRASAMPLE.ASSOCALPHA not in page.extrasamples
+        and (page.bitspersample <= 16 or page.parent.byteorder == "<")
+    )
+
+
+def _frames_by_pillow(path: Path) -> npt.NDArray[Any] | None:
+    """Decode what tifffile leaves to an optional package, such as LZW; None where Pillow cannot either."""
+    try:
+        with Image.open(path) as picture:
+            return np.stack([np.asarray(frame) for frame in ImageSequence.Iterator(picture)])
+    except (UnidentifiedImageError, KeyError):  # pixels of a kind, or a compression, that Pillow does not know
+        return None
 
 
 def _tiff_pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[dict[str, float], str]:

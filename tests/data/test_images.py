@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +177,87 @@ def test_stack_compressed_with_lzw(tmp_path: Path) -> None:
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(image.array, np.stack([GREY16, GREY16 + 1, GREY16 + 2]))
     assert len(image.stack_axes) == 1
+
+
+@pytest.fixture
+def without_imagecodecs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave compressed files to Pillow, as where the optional package is missing."""
+
+    def fail(series: tifffile.TiffPageSeries) -> None:
+        raise ValueError(f"{series.keyframe.compression!r} requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", fail)
+
+
+def write_lzw(path: Path, array: np.ndarray, byteorder: str, photometric: str | None = None, **options: Any) -> None:
+    """Write a plane compressed with LZW, which neither tifffile nor Pillow do for every type."""
+    photometric = photometric or ("minisblack" if array.ndim == 2 else "rgb")
+    tifffile.imwrite(path, array, byteorder=byteorder, photometric=photometric, metadata=None, **options)
+    with tifffile.TiffFile(path) as file:
+        offset, size = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    content = path.read_bytes()
+    codes = []  # of 9 bits: each byte itself, and "clear" before the table asks for longer ones
+    for i, value in enumerate(content[offset : offset + size]):
+        codes += [256, value] if i % 200 == 0 else [value]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    packed = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    path.write_bytes(content + packed)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        for name, value in (("Compression", 5), ("StripOffsets", len(content)), ("StripByteCounts", len(packed))):
+            tags[name].overwrite(value)
+
+
+LZW_TYPES = ["uint8", "uint16", "int16", "uint32", "int32", "float32"]
+
+
+@pytest.mark.usefixtures("without_imagecodecs")
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("dtype", LZW_TYPES)
+@pytest.mark.parametrize("shape", [(8, 10), (8, 10, 3)])
+def test_lzw_is_decoded_rightly_or_not_at_all(
+    tmp_path: Path, dtype: str, byteorder: str, shape: tuple[int, ...]
+) -> None:
+    pixels = RNG.integers(0, 100, shape).astype(dtype)
+    write_lzw(tmp_path / "a.tif", pixels, byteorder)
+    is_known = dtype == "uint8" or (len(shape) == 2 and dtype == "uint16")
+    if is_known or (len(shape) == 2 and dtype in ("int32", "float32") and byteorder == "<"):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, pixels)
+    else:
+        with pytest.raises(ReadError, match=rf"compression \(LZW, with {dtype} .* pip install imagecodecs"):
+            read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("dtype", LZW_TYPES)
+@pytest.mark.parametrize("shape", [(8, 10), (8, 10, 3)])
+def test_imagecodecs_decodes_every_lzw(tmp_path: Path, dtype: str, byteorder: str, shape: tuple[int, ...]) -> None:
+    pytest.importorskip("imagecodecs")
+    pixels = RNG.integers(0, 100, shape).astype(dtype)
+    write_lzw(tmp_path / "a.tif", pixels, byteorder)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").array, pixels)
+
+
+@pytest.mark.usefixtures("without_imagecodecs")
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [((8, 10), {"photometric": "miniswhite"}), ((8, 10, 4), {"extrasamples": ["assocalpha"]})],
+    ids=["white is 0", "colours times opacity"],
+)
+def test_values_that_pillow_would_change_are_refused(tmp_path: Path, shape: tuple[int, ...], options: dict) -> None:
+    write_lzw(tmp_path / "a.tif", RNG.integers(0, 100, shape, dtype=np.uint8), "<", **options)
+    with pytest.raises(ReadError, match=r"compression \(LZW, with uint8 values and (MINISWHITE|RGB) colours\)"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.usefixtures("without_imagecodecs")
+def test_compression_that_pillow_does_not_know(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY16)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        file.pages[0].tags["Compression"].overwrite(tifffile.COMPRESSION.JPEG2000)
+    with pytest.raises(ReadError, match=r"compression \(JPEG2000, .* pip install imagecodecs"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_palette_tiff_becomes_rgb(tmp_path: Path) -> None:
