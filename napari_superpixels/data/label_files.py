@@ -64,6 +64,18 @@ def write_labels(
         raise WriteError(f"Labels cannot be written as {suffix or 'a file without suffix'}; use .tif or .png.")
 
 
+def check_shape(path: str | Path, shape: tuple[int, ...]) -> None:
+    """Refuse a file whose format cannot hold labels of a shape.
+
+    Raises
+    ------
+    WriteError
+        If it is a PNG and the labels are no single plane.
+    """
+    if Path(path).suffix.lower() == ".png" and len(shape) != 2:
+        raise WriteError(f"A PNG holds one plane; these labels have the shape {shape}. Write TIFF instead.")
+
+
 def write_picture(path: str | Path, picture: npt.NDArray[np.uint8]) -> None:
     """Write an RGB picture of shape (M, N, 3) as PNG, as a whole or not at all.
 
@@ -191,8 +203,7 @@ def _write_tiff(
 
 
 def _write_png(path: Path, labels: npt.NDArray[np.integer[Any]], metadata: Mapping[str, Any]) -> None:
-    if labels.ndim != 2:
-        raise WriteError(f"A PNG holds one plane; these labels have the shape {labels.shape}. Write TIFF instead.")
+    check_shape(path, labels.shape)
     highest = int(labels.max(initial=0))
     if highest > MAX_PNG_LABEL:
         raise WriteError(f"A 16-bit PNG holds labels up to {MAX_PNG_LABEL}; these go to {highest}. Write TIFF instead.")

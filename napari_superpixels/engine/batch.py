@@ -15,7 +15,7 @@ from skimage.segmentation import find_boundaries
 
 from napari_superpixels import __version__
 from napari_superpixels.data.images import ImageFile, Plane, read_image
-from napari_superpixels.data.label_files import read_mask, read_metadata, write_labels, write_picture
+from napari_superpixels.data.label_files import check_shape, read_mask, read_metadata, write_labels, write_picture
 from napari_superpixels.engine.pipeline import Pipeline, Progress, SolveResult
 from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.worklist import WorkItem
@@ -156,6 +156,7 @@ def _segment_file(
     stack, planes = image.planes(volume=recipe.volume)
     if recipe.plane is not None:
         planes, stack = [_chosen(planes, recipe.plane)], ()
+    check_shape(item.target, (*stack, *_labels_shape(planes[0])))
     masks = _masks(item, stack, planes)
     depth = image.array.shape[image.stack_numbers[-1]] if recipe.volume else None
     pictures = _name_pictures(item.overlay, len(planes) if stack else None, depth)
@@ -295,20 +296,21 @@ def _chosen(planes: list[Plane], index: int) -> Plane:
     return planes[index]
 
 
+def _labels_shape(plane: Plane) -> tuple[int, ...]:
+    return tuple(n for axis, n in enumerate(plane.array.shape) if axis != plane.channel_axis)
+
+
 def _masks(item: WorkItem, stack: tuple[int, ...], planes: list[Plane]) -> list[npt.NDArray[np.bool_] | None]:
     if item.mask is None:
         return [None] * len(planes)
     mask = read_mask(item.mask)
-    first = planes[0]
-    shape = list(first.array.shape)
-    if first.channel_axis is not None:
-        del shape[first.channel_axis]
-    if list(mask.shape) == shape:
+    shape = _labels_shape(planes[0])
+    if mask.shape == shape:
         return [mask] * len(planes)
-    if list(mask.shape) == [*stack, *shape]:
+    if mask.shape == (*stack, *shape):
         return list(mask.reshape(-1, *shape))
     raise ImageError(
-        f"the mask {item.mask} has shape {mask.shape}; expected {tuple(shape)}, the shape of the image"
+        f"the mask {item.mask} has shape {mask.shape}; expected {shape}, the shape of the image"
         + (f", or {(*stack, *shape)}, that of the stack." if stack else ".")
     )
 

@@ -240,6 +240,19 @@ def test_volume_is_segmented_in_3d_with_its_spacing(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("volume", [False, True])
+def test_png_of_a_stack_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, volume: bool
+) -> None:
+    save_stack(tmp_path / "a.tif", np.zeros((2, 12, 14), np.uint8), "ZYX")
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.Pipeline, "run", lambda *_, **__: pytest.fail("computed"))
+        result = run(tmp_path / "a.tif", Recipe(PARAMS, volume=volume), suffix=".png", overlay=tmp_path / "o")
+    assert "A PNG holds one plane; these labels have the shape (2, 12, 14). Write TIFF instead" in result.error
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+    assert run(tmp_path / "a.tif", Recipe(PARAMS, plane=1), suffix=".png").status == "done"
+
+
+@pytest.mark.parametrize("volume", [False, True])
 def test_stack_whose_axes_have_no_names(tmp_path: Path, volume: bool) -> None:
     stack = np.random.default_rng(0).integers(0, 255, (2, 2, 3, 12, 14), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
