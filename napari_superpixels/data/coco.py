@@ -56,12 +56,13 @@ def coco_source(annotations: str | Path, images: str | Path, *, masks: str | Pat
     pictures, records = _read_json(annotations)
     per_image: dict[int, list[Record]] = defaultdict(list)
     for record in records:
-        if record.get("image_id") not in pictures:
+        number = record.get("image_id")
+        if not isinstance(number, int | float) or number not in pictures:
             raise ReadError(
-                f"{annotations}: an annotation has the image_id {record.get('image_id')!r}, but no image of this file "
-                f"has that id ({_shortened(record)})."
+                f"{annotations}: an annotation has the image_id {number!r}, but no image of this file has that id "
+                f"({_shortened(record)})."
             )
-        per_image[record["image_id"]].append(record)
+        per_image[int(number)].append(record)
     is_panoptic = any("segments_info" in record for record in records)
     kept, notes = _kept_images(pictures, per_image, images, annotations)
     masks = None if not is_panoptic else annotations.with_suffix("") if masks is None else Path(masks)

@@ -211,9 +211,10 @@ def _paint(classes: npt.NDArray[np.uint8], records: list[Record], numbers: dict[
     down_columns = np.zeros(height * width, np.uint8)
     for record in records:
         name = f"annotation {record.get('id')} of {where}"
-        number = numbers.get(record.get("category_id", 0))
-        if number is None:
+        category = record.get("category_id", 0)
+        if not isinstance(category, int | float) or category not in numbers:
             raise ReadError(f"{name}: its category {record.get('category_id')!r} is not listed.")
+        number = numbers[int(category)]
         ends = np.cumsum(run_lengths(record.get("segmentation"), (height, width), name))
         for start, stop in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=False):
             down_columns[start:stop] = number

@@ -38,7 +38,7 @@ class TrainingItem:
     name: str
     """Name, a relative path without suffix."""
     pixels: npt.NDArray[Any]
-    """(M, N), (M, N, 3), (M, N, 4), or (M, N) with channels along `channel_axis`."""
+    """(M, N), (M, N, 1), (M, N, 3), (M, N, 4), or (M, N) with channels along `channel_axis`."""
     labels: npt.NDArray[np.integer[Any]]
     """(M, N): every value is a segment, 0 too."""
     annotated: npt.NDArray[np.bool_] | None = None
@@ -96,16 +96,19 @@ def write_training_folder(folder: str | Path, items: Iterable[TrainingItem]) -> 
     WriteError
         If a file cannot be written.
     ReadError
-        If two have the same name.
+        If two have the same name, or an image is not one plane or its annotation has another shape.
     """
     folder = Path(folder)
     entries: dict[str, _Entry] = {}
     for item in items:
         if item.name in entries:
             raise ReadError(f"Two images are called {item.name!r}; rename one.")
+        # What could not be read back is not written.
+        truths = (item.labels.astype(np.int32),)
+        AnnotatedImage(item.name, item.pixels, truths, (), item.channel_axis, item.rgb, annotated=item.annotated)
         entries[item.name] = _Entry(role=item.role, origin=item.origin, channel_axis=item.channel_axis, rgb=item.rgb)
         pixels = item.pixels.astype(np.uint8) if item.pixels.dtype == bool else item.pixels
-        is_rgb = item.channel_axis is None and item.rgb is not False and pixels.ndim == 3
+        is_rgb = item.channel_axis is None and item.rgb is not False and pixels.ndim == 3 and pixels.shape[-1] in (3, 4)
         _write_tiff(folder / "images" / f"{item.name}.tif", pixels, "rgb" if is_rgb else "minisblack")
         _write_tiff(folder / "labels" / f"{item.name}.tif", _stored_labels(item), "minisblack")
     text = json.dumps(_Manifest(items=entries).model_dump(), indent=2)

@@ -110,6 +110,10 @@ def test_fingerprint_changes_with_image_and_annotation(coco_instances: Path, coc
         ('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": []}', "it has no annotation"),
         ('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 2}]}', "image_id 2, but no image"),
         (
+            '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": [1]}]}',
+            r"image_id \[1\], but no",
+        ),
+        (
             '{"images": [{"id": 1, "file_name": "x.png"}], "annotations": [{"image_id": 1}]}',
             "none of its 1 annotated images",
         ),

@@ -112,6 +112,7 @@ def test_large_category_numbers_are_renumbered(tmp_path: Path) -> None:
         ({"categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}]}, "Two classes have the name 'a'"),
         ({"categories": [{"id": i, "name": f"c{i}"} for i in range(1, 300)]}, "at most 255 classes"),
         ({"annotations": [{"id": 5, "image_id": 9, "category_id": 3}]}, "annotation 5 .* category 3 is not listed"),
+        ({"annotations": [{"id": 5, "image_id": 9, "category_id": [4]}]}, r"annotation 5 .* category \[4\] is not"),
         (
             {
                 "annotations": [

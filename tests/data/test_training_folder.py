@@ -1,5 +1,6 @@
 """Folders to fine-tune on: those the program writes, and those of users."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -20,6 +21,7 @@ LAYOUTS = {
     "grey": (np.uint8, (20, 24), None, None),
     "16 bit": (np.uint16, (20, 24), None, None),
     "float": (np.float32, (20, 24), None, None),
+    "grey, one sample": (np.float32, (20, 24, 1), None, None),
     "mask": (bool, (20, 24), None, None),
     "colour": (np.uint8, (20, 24, 3), None, True),
     "channels": (np.uint16, (2, 20, 24), 0, False),
@@ -86,6 +88,10 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     item = TrainingItem("a", image, labels)
     with pytest.raises(ReadError, match="Two images are called 'a'"):
         write_training_folder(tmp_path, [item, item])
+    with pytest.raises(ReadError, match=r"a: expected one plane, grey or in colour; received shape \(32, 40, 2\)"):
+        write_training_folder(tmp_path, [replace(item, pixels=np.zeros((32, 40, 2)), labels=np.ones((32, 40), int))])
+    with pytest.raises(ReadError, match="a: a ground truth has shape"):
+        write_training_folder(tmp_path, [replace(item, labels=labels[:-1])])
     write_training_folder(tmp_path, [item])
     tifffile.imwrite(tmp_path / "labels" / "a.tif", labels[:-1])
     with pytest.raises(ReadError, match="ground truth has shape"):
