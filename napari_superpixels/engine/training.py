@@ -20,9 +20,9 @@ from napari_superpixels.engine.epochs import EpochEvent, EpochKeeper
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.targets import load_samples
 from napari_superpixels.engine.validation import choose_items
-from napari_superpixels.errors import CancelledError, TrainingError
+from napari_superpixels.errors import CancelledError, CheckpointError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
-from napari_superpixels.nets.checkpoint import Model
+from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.crops import CropDataModule
 from napari_superpixels.nets.devices import choose_device, is_out_of_memory
 from napari_superpixels.nets.registry import Network, build_network
@@ -108,7 +108,7 @@ def train_network(
         Images to validate on, or the share of `source` that is put aside for it.
     start : Model, optional
         Model to train further, instead of a new network; itself left as it is. When resuming it is needed only where
-        the run ended before its first epoch did.
+        the run has no state yet and `config.start_from` did not tell where the model is.
     resume : bool
         Whether to go on with the run in the folder: where it was stopped, else after its last complete epoch.
     compute : Compute, optional
@@ -140,7 +140,8 @@ def train_network(
     WriteError
         If a file cannot be written; what was saved before stays.
     CheckpointError
-        If the state of the run is damaged.
+        If the state of the run is damaged; or there is none yet, and the model that the run started from is gone or was
+        changed.
     CancelledError
         If it is stopped before its first step.
     """
@@ -148,8 +149,7 @@ def train_network(
     if resume:
         config, split = run.read_config(), run.read_split()
         compute = compute or config.compute
-        can_begin_again = config.start in (None, start and start.sha256)
-        state: TrainState | None = None if can_begin_again and not run.state.exists() else load_state(run.state)
+        state, start = _go_on_from(run, config, start)
     else:
         config, state = config or RunConfig(), None
         if start is not None:
@@ -190,6 +190,28 @@ def train_network(
     elif keeper.out_of_patience:
         reason = "patience"
     return RunResult(module.step, reason, run.best)
+
+
+def _go_on_from(run: RunFolder, config: RunConfig, start: Model | None) -> tuple[TrainState | None, Model | None]:
+    """Return the state that a run goes on from, else the model that it begins again from, if it began from one."""
+    if run.state.exists():
+        return load_state(run.state), start
+    if config.start is None:
+        return None, None
+    why = f"The run in {run.root} ended before it saved a state, and so has to begin again from its start model, "
+    if start is None:
+        if config.start_from is None:
+            raise CheckpointError(f"{why}which it does not name. Give that model, or begin a run in another folder.")
+        try:
+            start = load_model(config.start_from)
+        except CheckpointError as error:
+            raise CheckpointError(f"{why}which is not there: {error}") from error
+    if start.sha256 != config.start:
+        raise CheckpointError(
+            f"{why}but {config.start_from or start.name} was changed: its SHA-256 is {start.sha256[:12]}..., expected "
+            f"{config.start[:12]}.... Put the model back as it was, or begin a run in another folder."
+        )
+    return None, start
 
 
 def _cancellable(
