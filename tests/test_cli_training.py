@@ -111,6 +111,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--n-segments", "3", "--superpixel-size", "9"], 2, "or their size, not both"),
         (["--bsds", "missing"], 1, "missing"),
         (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
+        (["--bsds", "bsds", *TINY, "--devices", "3", "--batch-size", "2"], 1, "3 devices cannot share batches of 2"),
         (["--bsds", "bsds", "--start", "nothing"], 1, "No model is called 'nothing'"),
         (["--resume"], 1, "a training run?"),
     ],
@@ -121,6 +122,7 @@ def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: st
     result = run("train", "-o", "run", *arguments)
     assert result.exit_code == code
     assert message in words(result.stderr)
+    assert not Path("run").exists()  # it may be begun again there
 
 
 def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from napari_superpixels.data.sources import DataSource, listed
 from napari_superpixels.engine.compute import Compute
@@ -24,7 +25,7 @@ from napari_superpixels.errors import CancelledError, CheckpointError, TrainingE
 from napari_superpixels.nets.catalogue import ModelCard
 from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.crops import CropDataModule
-from napari_superpixels.nets.devices import choose_device, is_out_of_memory
+from napari_superpixels.nets.devices import is_out_of_memory
 from napari_superpixels.nets.registry import Network, build_network
 from napari_superpixels.nets.samples import TrainSample
 from napari_superpixels.nets.train import TrainEvent
@@ -158,11 +159,11 @@ def train_network(
         compute = compute or config.compute
         config = config.model_copy(update={"card": card, "compute": compute})
         split = _split(source, validation, config.train.seed)
-        if is_first_process():
-            run.create(config, split)
-    training, measured = _parts(source, validation, split)
     network = _network(config, start)
-    compute.check(network)
+    device = compute.check(network, config.train.batch_size)
+    if not resume and is_first_process():
+        run.create(config, split)
+    training, measured = _parts(source, validation, split)
     samples = load_samples(
         training,
         config.targets,
@@ -183,7 +184,7 @@ def train_network(
 
     module = TrainModule(network, config.train, state, report, should_stop)
     if module.step < config.train.steps or progress.kept_step not in (None, module.step):
-        _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute)
+        _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute, device)
     reason: Literal["complete", "patience", "stopped"] = "complete"
     if module.is_stopped:
         reason = "stopped"
@@ -264,29 +265,17 @@ def is_first_process() -> bool:
     return all(int(os.environ.get(name, 0)) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "RANK", "SLURM_PROCID"))
 
 
-def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute) -> None:
-    device = choose_device(compute.device)
+def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute, device: str) -> None:
     config = module.config
     previous = signal.getsignal(signal.SIGINT)
     with _quiet():
-        trainer = pl.Trainer(
-            accelerator=_ACCELERATORS[device],
-            devices=compute.devices,
-            num_nodes=compute.num_nodes,
-            strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
-            precision="bf16-mixed" if compute.precision_on(device) == "bfloat16" else "32-true",
-            max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
-            gradient_clip_val=config.gradient_clip,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            callbacks=[keeper],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
         try:
-            trainer.fit(module, datamodule=data)
+            _trainer(module, keeper, compute, device).fit(module, datamodule=data)
+        except MisconfigurationException as error:
+            reason = str(error).strip().rstrip(".")
+            raise TrainingError(
+                f"The training cannot run on {compute.devices} x {device.upper()}: {reason}. Choose other devices."
+            ) from error
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
@@ -301,6 +290,26 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
             if keeper.interrupted:
                 raise KeyboardInterrupt from None
             raise
+
+
+def _trainer(module: TrainModule, keeper: EpochKeeper, compute: Compute, device: str) -> pl.Trainer:
+    config = module.config
+    return pl.Trainer(
+        accelerator=_ACCELERATORS[device],
+        devices=compute.devices,
+        num_nodes=compute.num_nodes,
+        strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
+        precision="bf16-mixed" if compute.precision_on(device) == "bfloat16" else "32-true",
+        max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
+        gradient_clip_val=config.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        callbacks=[keeper],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 @contextlib.contextmanager

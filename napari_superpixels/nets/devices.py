@@ -40,6 +40,11 @@ def choose_device(name: str = "auto") -> str:
     return name
 
 
+def n_devices(device: str) -> int | None:
+    """Return how many devices of a kind this computer has; None for the CPU, which any number of processes share."""
+    return {"cuda": torch.cuda.device_count(), "mps": 1}.get(device)
+
+
 def warn_fallback(reason: str) -> None:
     """Warn that the network runs otherwise than asked for."""
     warnings.warn(f"Network: {reason}.", DeviceFallbackWarning, stacklevel=3)
