@@ -158,7 +158,7 @@ def train(
     precision: Annotated[
         str,
         _option(
-            "float32, or bfloat16: faster, less exact; on the CPU for unet alone. auto: bfloat16 on cuda.",
+            "float32, or bfloat16: faster, less exact; on the CPU for unet alone. auto: bfloat16 on cuda that has it.",
             _MACHINE,
         ),
     ] = "auto",

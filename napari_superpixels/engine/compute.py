@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from napari_superpixels.nets.devices import choose_device, n_devices
 from napari_superpixels.nets.registry import Network
 
@@ -21,8 +23,9 @@ class Compute:
     workers: int = 0
     """Processes of each device that cut crops; 0 cuts them in the training process."""
     precision: str = "auto"
-    """What the network computes in: "float32", "bfloat16", or "auto" for bfloat16 on CUDA and float32 elsewhere. The
-    weights are float32 always. On a CPU, bfloat16 is for networks without dilated convolutions."""
+    """What the network computes in: "float32", "bfloat16", or "auto" for bfloat16 on CUDA devices that have it (Ampere
+    and later) and float32 elsewhere. The weights are float32 always. On a CPU, bfloat16 is for networks without dilated
+    convolutions."""
     cache: str | None = None
     """Folder that keeps the targets, for other runs too; None for one inside the run's."""
 
@@ -34,7 +37,9 @@ class Compute:
     def precision_on(self, device: str) -> str:
         """Return "float32" or "bfloat16"."""
         if self.precision == "auto":
-            return "bfloat16" if device == "cuda" else "float32"
+            # GPUs before Ampere only emulate bfloat16, which is slower than float32.
+            has_it = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+            return "bfloat16" if has_it else "float32"
         return self.precision
 
     def check(self, network: Network, batch_size: int) -> str:

@@ -238,3 +238,10 @@ def test_devices_that_lightning_refuses_are_named(
     monkeypatch.setattr(pl, "Trainer", Mock(side_effect=MisconfigurationException("No such device.\n")))
     with pytest.raises(TrainingError, match=r"cannot run on 1 x CPU: No such device\. Choose other devices\."):
         train_network(tmp_path / "run", source, TINY, validation=0, compute=Compute(device="cpu"))
+
+
+def test_precision_chosen_is_one_that_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
+        assert Compute().precision_on("cuda") == expected
+    assert Compute().precision_on("cpu") == "float32"
