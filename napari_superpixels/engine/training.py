@@ -13,7 +13,7 @@ from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from napari_superpixels.data.sources import DataSource, listed
 from napari_superpixels.engine.compute import Compute

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -58,8 +59,35 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
     """Keep CUDA from rounding float32 convolutions to TensorFloat-32, so that a GPU computes what the CPU does."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+    cudnn = torch.backends.cudnn
+    wanted: list[tuple[Any, str, object]] = [
+        (cudnn, "enabled", True),
+        (cudnn, "benchmark", False),
+        (cudnn, "deterministic", True),
+    ]
+    # Not cudnn.flags: it uses the older setting, which raises where other code of the process made one of the newer.
+    if hasattr(cudnn, "conv"):
+        wanted += [(cudnn, "fp32_precision", "ieee"), (cudnn.conv, "fp32_precision", "ieee")]
+    else:
+        wanted += [(cudnn, "allow_tf32", False)]
+    with contextlib.ExitStack() as settings:
+        for place, name, value in wanted:
+            settings.enter_context(_setting(place, name, value))
         yield
+
+
+@contextlib.contextmanager
+def _setting(place: Any, name: str, value: object) -> Iterator[None]:
+    """Change a setting for a while; one that is so already is not written, as it would no longer follow wider ones."""
+    before = getattr(place, name)
+    if before == value:
+        yield
+        return
+    setattr(place, name, value)
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
 
 
 def network_on(model: Model, device: str) -> Network:
