@@ -5,11 +5,15 @@ import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.registry import Network
+
+#: Copies of folded networks by the device that they are on.
+_copies: WeakKeyDictionary[Network, dict[str, Network]] = WeakKeyDictionary()
 
 
 class DeviceFallbackWarning(UserWarning):
@@ -91,9 +95,14 @@ def _setting(place: Any, name: str, value: object) -> Iterator[None]:
 
 
 def network_on(model: Model, device: str) -> Network:
-    """Return the model's folded network on a device, in float32.
+    """Return the model's folded network on a device, in float32; a copy on a GPU stays there as long as the model.
 
     Half precision is not offered: on BSDS500 images a float16 network (largest difference 0.002) left 88 % of the
     pixels with the same label, bfloat16 (0.018) 78 %, while even a difference of 1e-6 moves labels on 2 % of them.
     """
-    return model.folded if device == "cpu" else copy.deepcopy(model.folded).to(device)
+    if device == "cpu":
+        return model.folded
+    copies = _copies.setdefault(model.folded, {})
+    if device not in copies:
+        copies[device] = copy.deepcopy(model.folded).to(device)
+    return copies[device]

@@ -53,7 +53,9 @@ def test_out_of_memory_is_recognised() -> None:
 
 def test_the_network_moves_without_leaving_the_model(small_model: Model) -> None:
     assert network_on(small_model, "cpu") is small_model.folded
-    assert network_on(small_model, "meta").head.weight.device.type == "meta"
+    moved = network_on(small_model, "meta")
+    assert moved.head.weight.device.type == "meta"
+    assert network_on(small_model, "meta") is moved
     assert small_model.folded.head.weight.device.type == "cpu"
 
 
