@@ -9,12 +9,16 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from scipy.io import savemat
 
+from napari_superpixels.engine import training
 from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.nets.catalogue import MODELS_VARIABLE
@@ -107,6 +111,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--n-segments", "3", "--superpixel-size", "9"], 2, "or their size, not both"),
         (["--bsds", "missing"], 1, "missing"),
         (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
+        (["--bsds", "bsds", *TINY, "--devices", "3", "--batch-size", "2"], 1, "3 devices cannot share batches of 2"),
         (["--bsds", "bsds", "--start", "nothing"], 1, "No model is called 'nothing'"),
         (["--resume"], 1, "a training run?"),
     ],
@@ -117,6 +122,7 @@ def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: st
     result = run("train", "-o", "run", *arguments)
     assert result.exit_code == code
     assert message in words(result.stderr)
+    assert not Path("run").exists()  # it may be begun again there
 
 
 def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:
@@ -146,6 +152,34 @@ def test_a_resumed_run_keeps_its_settings_and_precision(bsds: Path, monkeypatch:
     assert run("train", "-o", "../run", "--resume", "--workers", "1").exit_code == 0
     assert used == [replace(compute, workers=1)]
     assert not folder.targets.exists()
+
+
+def test_a_run_from_a_model_that_ended_before_its_first_state_begins_again(
+    bsds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_network(PRESETS["can24-d7"], 0)
+    save_model("start.safetensors", network)
+    command = ["train", "--bsds", bsds, "--from", "start.safetensors", *TINY[2:]]
+    whole = run(*command, "-o", "whole")
+    assert whole.exit_code == 0, whole.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "load_samples", Mock(side_effect=KeyboardInterrupt))
+        told = run(*command, "-o", "run")
+    assert (told.exit_code, "Go on with: napari-superpixels train -o run --resume" in told.stderr) == (130, True)
+    monkeypatch.chdir(bsds)
+    start = Path("../start.safetensors").rename("../away.safetensors")
+    gone = run("train", "-o", "../run", "--resume")
+    assert gone.exit_code == 1
+    assert "begin again from its start model, which is not there: No model is called" in words(gone.stderr)
+    save_model("../start.safetensors", build_network(PRESETS["can24-d7"], 1))
+    changed = run("train", "-o", "../run", "--resume")
+    assert changed.exit_code == 1
+    assert re.search(r"start\.safetensors was changed: its SHA-256 is \w{12}\.\.\., expected", words(changed.stderr))
+    start.replace("../start.safetensors")
+    resumed = run("train", "-o", "../run", "--resume")
+    assert resumed.exit_code == 0, resumed.stderr
+    expected, found = (load_file(f"../{name}/last.safetensors") for name in ("whole", "run"))
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
 
 
 def test_training_of_a_model_is_repeated_on_a_split_by_name(bsds: Path) -> None:

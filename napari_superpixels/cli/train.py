@@ -158,7 +158,7 @@ def train(
     precision: Annotated[
         str,
         _option(
-            "float32, or bfloat16: faster, less exact; on the CPU for unet alone. auto: bfloat16 on cuda.",
+            "float32, or bfloat16: faster, less exact; on the CPU for unet alone. auto: bfloat16 on cuda that has it.",
             _MACHINE,
         ),
     ] = "auto",
@@ -237,9 +237,17 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
             "targets": {**recipe.get("targets", {}), **segments},
             "validation": {**recipe.get("validation", {}), **segments, **checks},
             "card": {"title": options["title"], "training_data": options["data_terms"]},
+            "start_from": _lasting(options["start"]),
             "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
         },
     )
+
+
+def _lasting(model: str | None) -> str | None:
+    """Return the name or file of a model so that it is good in any working directory."""
+    from napari_superpixels.nets.catalogue import available_models
+
+    return model if model is None or model in available_models() else str(Path(model).absolute())
 
 
 def _computer(context: typer.Context) -> dict[str, Any]:

@@ -24,6 +24,11 @@ def worker_pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="eikonal")
 
 
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads: what it gave to the inherited pool would wait for ever.
+    os.register_at_fork(after_in_child=worker_pool.cache_clear)
+
+
 def share(
     work: Callable[[int], None], n_items: int, n_threads: int, *, progress: Callable[[float], None] | None = None
 ) -> None:

@@ -1,12 +1,16 @@
 """The models that a user can choose from; reading the list needs no torch."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.nets.catalogue import MODEL_SUFFIX, available_models, check_name, find_model, read_header
+
+if TYPE_CHECKING:
+    from napari_superpixels.nets.checkpoint import Model
 
 __all__ = [
     "MODEL_SUFFIX",
@@ -15,9 +19,13 @@ __all__ = [
     "check_model_file",
     "check_new_name",
     "installed_models",
+    "loaded_model",
     "model_events",
     "model_identity",
 ]
+
+#: Models kept in memory, of a few megabytes each.
+_MOST_LOADED = 4
 
 
 class ModelEvents:
@@ -52,8 +60,8 @@ def installed_models() -> tuple[InstalledModel, ...]:
     return tuple(found)
 
 
-def model_identity(name: str | None) -> Hashable:
-    """Return what changes when a model's file does; None where there is no such model."""
+def model_identity(name: str | None) -> tuple[str, int, int, int, int] | None:
+    """Return what changes when a model's file does, beginning with its path; None where there is no such model."""
     if name is None:
         return None
     try:
@@ -61,7 +69,29 @@ def model_identity(name: str | None) -> Hashable:
         status = path.stat()
     except (CheckpointError, OSError):
         return None
-    return (str(path), status.st_mtime_ns, status.st_size)
+    return (str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+def loaded_model(name: str) -> "Model":
+    """Return a model, from memory while its file stays as it is; the last few are kept.
+
+    Raises
+    ------
+    CheckpointError
+        If the model can't be loaded.
+    """
+    # Imported here: torch takes seconds, and must not be imported on the main thread of a window.
+    from napari_superpixels.nets.checkpoint import load_model
+
+    identity = model_identity(name)
+    return load_model(name) if identity is None else _loaded(identity)
+
+
+@lru_cache(maxsize=_MOST_LOADED)
+def _loaded(identity: tuple[str, int, int, int, int]) -> "Model":
+    from napari_superpixels.nets.checkpoint import load_model
+
+    return load_model(identity[0])
 
 
 def check_new_name(name: str) -> None:

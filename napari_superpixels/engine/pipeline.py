@@ -15,7 +15,7 @@ from napari_superpixels.core.image import UnitImage, unit_image
 from napari_superpixels.core.slowness import SlownessField, label_slowness
 from napari_superpixels.core.superpixels import SeedSet, Superpixels, find_seeds, given_seeds, march_from
 from napari_superpixels.engine.corrections import Correction, replay
-from napari_superpixels.engine.models import model_identity
+from napari_superpixels.engine.models import loaded_model, model_identity
 from napari_superpixels.engine.resolve import ImageInput, stage_keys, wanted_segments
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import STAGES, SegmentParams, Stage
@@ -209,10 +209,9 @@ def _run_network(
         return NetworkOutput(unit, None, None, "", "", 0.0)
     report(0.0, "Loading the network")
     # Imported here: torch takes seconds, and must not be imported on the main thread of a window.
-    from napari_superpixels.nets.checkpoint import load_model
     from napari_superpixels.nets.predict import predict
 
-    model = load_model(params.model)
+    model = loaded_model(params.model)
     start = time.perf_counter()
     planes = unit.pixels if unit.pixels.ndim == 4 else unit.pixels[None]
     flattened = np.empty_like(planes)

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,14 +75,28 @@ class Project:
     """What the user should know."""
 
     def find_image(self) -> Path | None:
-        """Return the image's file: beside the project as it was, at its old place, or by its name; None if gone."""
-        folder = self.path.parent
+        """Return the image's file: beside the project as it was, beside it by its name, or at its old place; or None.
+
+        Whoever made the project may have named any path. A share of another computer, or a device, is left alone unless
+        the project itself lies there: on Windows, looking at it is enough to log on to that computer.
+        """
+        folder, relative, old = self.path.parent, Path(self.image.relative_path), Path(self.image.path)
         places = []
-        if self.image.relative_path:
-            places.append(folder / self.image.relative_path)
+        if self.image.relative_path and not relative.anchor:
+            places.append(folder / relative)
         if self.image.path:
-            places += [Path(self.image.path), folder / Path(self.image.path).name]
+            places.append(folder / old.name)
+            if _share(old) in ("", _share(self.path.absolute())):
+                places.append(old)
         return next((place for place in places if place.is_file()), None)
+
+
+def _share(path: Path) -> str:
+    r"""Return the share or device of Windows that a path names, such as ``\\host\share``; "" where it names none."""
+    windows = PureWindowsPath(str(path))  # a Path of another system is taken apart by its own rules
+    if str(windows).startswith("\\??"):
+        return str(windows)  # what the system makes of \\?
+    return windows.drive.lower() if windows.drive.startswith("\\\\") else ""
 
 
 def hash_pixels(pixels: Pixels) -> str:

@@ -41,6 +41,8 @@ class RunConfig(BaseModel):
     """How the network is validated."""
     start: str | None = None
     """Hash of the model that the network started from, in hexadecimal; None for a new network."""
+    start_from: str | None = None
+    """Its name or file, for a resume before there is a state; None where the caller keeps it."""
     lineage: dict[str, JsonValue] = Field(default_factory=dict)
     """What a fine-tuned model comes from: its parent, its data and the figures of both; for its card."""
     card: ModelCard = ModelCard()

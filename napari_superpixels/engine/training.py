@@ -13,6 +13,7 @@ from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from napari_superpixels.data.sources import DataSource, listed
 from napari_superpixels.engine.compute import Compute
@@ -20,11 +21,11 @@ from napari_superpixels.engine.epochs import EpochEvent, EpochKeeper
 from napari_superpixels.engine.run_folder import RunConfig, RunFolder, Split
 from napari_superpixels.engine.targets import load_samples
 from napari_superpixels.engine.validation import choose_items
-from napari_superpixels.errors import CancelledError, TrainingError
+from napari_superpixels.errors import CancelledError, CheckpointError, TrainingError
 from napari_superpixels.nets.catalogue import ModelCard
-from napari_superpixels.nets.checkpoint import Model
+from napari_superpixels.nets.checkpoint import Model, load_model
 from napari_superpixels.nets.crops import CropDataModule
-from napari_superpixels.nets.devices import choose_device, is_out_of_memory
+from napari_superpixels.nets.devices import is_out_of_memory
 from napari_superpixels.nets.registry import Network, build_network
 from napari_superpixels.nets.samples import TrainSample
 from napari_superpixels.nets.train import TrainEvent
@@ -108,7 +109,7 @@ def train_network(
         Images to validate on, or the share of `source` that is put aside for it.
     start : Model, optional
         Model to train further, instead of a new network; itself left as it is. When resuming it is needed only where
-        the run ended before its first epoch did.
+        the run has no state yet and `config.start_from` did not tell where the model is.
     resume : bool
         Whether to go on with the run in the folder: where it was stopped, else after its last complete epoch.
     compute : Compute, optional
@@ -140,7 +141,8 @@ def train_network(
     WriteError
         If a file cannot be written; what was saved before stays.
     CheckpointError
-        If the state of the run is damaged.
+        If the state of the run is damaged; or there is none yet, and the model that the run started from is gone or was
+        changed.
     CancelledError
         If it is stopped before its first step.
     """
@@ -148,8 +150,7 @@ def train_network(
     if resume:
         config, split = run.read_config(), run.read_split()
         compute = compute or config.compute
-        can_begin_again = config.start in (None, start and start.sha256)
-        state: TrainState | None = None if can_begin_again and not run.state.exists() else load_state(run.state)
+        state, start = _go_on_from(run, config, start)
     else:
         config, state = config or RunConfig(), None
         if start is not None:
@@ -158,11 +159,11 @@ def train_network(
         compute = compute or config.compute
         config = config.model_copy(update={"card": card, "compute": compute})
         split = _split(source, validation, config.train.seed)
-        if is_first_process():
-            run.create(config, split)
-    training, measured = _parts(source, validation, split)
     network = _network(config, start)
-    compute.check(network)
+    device = compute.check(network, config.train.batch_size)
+    if not resume and is_first_process():
+        run.create(config, split)
+    training, measured = _parts(source, validation, split)
     samples = load_samples(
         training,
         config.targets,
@@ -183,13 +184,35 @@ def train_network(
 
     module = TrainModule(network, config.train, state, report, should_stop)
     if module.step < config.train.steps or progress.kept_step not in (None, module.step):
-        _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute)
+        _fit(module, CropDataModule(samples, config.train, compute.workers, reminders), keeper, compute, device)
     reason: Literal["complete", "patience", "stopped"] = "complete"
     if module.is_stopped:
         reason = "stopped"
     elif keeper.out_of_patience:
         reason = "patience"
     return RunResult(module.step, reason, run.best)
+
+
+def _go_on_from(run: RunFolder, config: RunConfig, start: Model | None) -> tuple[TrainState | None, Model | None]:
+    """Return the state that a run goes on from, else the model that it begins again from, if it began from one."""
+    if run.state.exists():
+        return load_state(run.state), start
+    if config.start is None:
+        return None, None
+    why = f"The run in {run.root} ended before it saved a state, and so has to begin again from its start model, "
+    if start is None:
+        if config.start_from is None:
+            raise CheckpointError(f"{why}which it does not name. Give that model, or begin a run in another folder.")
+        try:
+            start = load_model(config.start_from)
+        except CheckpointError as error:
+            raise CheckpointError(f"{why}which is not there: {error}") from error
+    if start.sha256 != config.start:
+        raise CheckpointError(
+            f"{why}but {config.start_from or start.name} was changed: its SHA-256 is {start.sha256[:12]}..., expected "
+            f"{config.start[:12]}.... Put the model back as it was, or begin a run in another folder."
+        )
+    return None, start
 
 
 def _cancellable(
@@ -242,29 +265,17 @@ def is_first_process() -> bool:
     return all(int(os.environ.get(name, 0)) == 0 for name in ("LOCAL_RANK", "NODE_RANK", "RANK", "SLURM_PROCID"))
 
 
-def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute) -> None:
-    device = choose_device(compute.device)
+def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute: Compute, device: str) -> None:
     config = module.config
     previous = signal.getsignal(signal.SIGINT)
     with _quiet():
-        trainer = pl.Trainer(
-            accelerator=_ACCELERATORS[device],
-            devices=compute.devices,
-            num_nodes=compute.num_nodes,
-            strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
-            precision="bf16-mixed" if compute.precision_on(device) == "bfloat16" else "32-true",
-            max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
-            gradient_clip_val=config.gradient_clip,
-            reload_dataloaders_every_n_epochs=1,
-            use_distributed_sampler=False,
-            callbacks=[keeper],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
         try:
-            trainer.fit(module, datamodule=data)
+            _trainer(module, keeper, compute, device).fit(module, datamodule=data)
+        except MisconfigurationException as error:
+            reason = str(error).strip().rstrip(".")
+            raise TrainingError(
+                f"The training cannot run on {compute.devices} x {device.upper()}: {reason}. Choose other devices."
+            ) from error
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
@@ -279,6 +290,26 @@ def _fit(module: TrainModule, data: CropDataModule, keeper: EpochKeeper, compute
             if keeper.interrupted:
                 raise KeyboardInterrupt from None
             raise
+
+
+def _trainer(module: TrainModule, keeper: EpochKeeper, compute: Compute, device: str) -> pl.Trainer:
+    config = module.config
+    return pl.Trainer(
+        accelerator=_ACCELERATORS[device],
+        devices=compute.devices,
+        num_nodes=compute.num_nodes,
+        strategy="ddp" if compute.devices * compute.num_nodes > 1 else "auto",
+        precision="bf16-mixed" if compute.precision_on(device) == "bfloat16" else "32-true",
+        max_epochs=max(-(-config.steps // config.epoch_steps) - module.step // config.epoch_steps, 1),
+        gradient_clip_val=config.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        callbacks=[keeper],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 @contextlib.contextmanager

@@ -109,4 +109,7 @@ class AdaptiveNorm(nn.Module):
         normalised = functional.batch_norm(
             x, norm.running_mean, norm.running_var, self.b * norm.weight, self.b * norm.bias, training=self.training
         )  # (N, C, H, W)
-        return torch.addcmul(normalised, x, self.a)
+        # Autocast on a GPU runs addcmul in the widest type that it is given: with a in float32 every map would become
+        # float32. The CPU does not, and has the more exact gradients from a as it is.
+        a = self.a if x.device.type == "cpu" else self.a.to(x.dtype)
+        return torch.addcmul(normalised, x, a)

@@ -96,7 +96,8 @@ def predict(
     out = Output(image.shape[:2], model.config, cancel, progress)
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)[None]  # (1, C, H, W)
     if chosen != "cpu":
-        chosen = _predict_on_gpu(model, pixels, chosen, tile, out)
+        with full_precision():
+            chosen = _predict_on_gpu(model, pixels, chosen, tile, out)
     if chosen == "cpu":
         _predict_on_cpu(model, pixels, tile, out)
     return Prediction(out.flattened, out.boundary, chosen, time.perf_counter() - start)
@@ -118,8 +119,7 @@ def _predict_on_gpu(model: Model, pixels: Tensor, device: str, tile: int | None,
     warned = False
     while True:
         try:
-            with full_precision():
-                run_tiles(network_on(model, device), pixels, plan_tiles(shape, side, side, stride), out, device=device)
+            run_tiles(network_on(model, device), pixels, plan_tiles(shape, side, side, stride), out, device=device)
             return device
         except RuntimeError as error:
             smaller = min(side, max(shape)) // 2

@@ -87,9 +87,7 @@ def load_state(path: str | Path) -> TrainState:
             header: Any = json.loads((file.metadata() or {})[STATE_KEY])
         tensors = safetensors.torch.load(path.read_bytes())
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path} does not exist: the run ended before its first epoch did. Start it again instead."
-        ) from error
+        raise CheckpointError(f"{path} does not exist; expected the state of a training run.") from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged, or no state of a training run ({error}).") from error
     if header.get("version") != STATE_VERSION:

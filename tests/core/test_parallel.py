@@ -1,9 +1,12 @@
 """Work shared between threads."""
 
+import multiprocessing
 import threading
 
+import numpy as np
 import pytest
 
+from napari_superpixels.core.metrics import evaluate
 from napari_superpixels.core.parallel import in_bands, share
 
 
@@ -50,3 +53,20 @@ def test_work_in_a_thread_can_share_its_work():
 
     share(lambda _: in_bands(inner, 1000, 1000), 8, 3)
     assert seen == set(range(1000))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    labels = np.arange(64).reshape(8, 8) // 16 + 1
+
+    def measure():
+        evaluate(labels, [labels, labels])
+
+    measure()  # starts the threads of this process
+    process = multiprocessing.get_context("fork").Process(target=measure)
+    process.start()
+    process.join(30)
+    process.kill()
+    process.join()
+    assert process.exitcode == 0

@@ -1,5 +1,6 @@
 """The cached stages, with and without a network."""
 
+import hashlib
 import os
 import shutil
 
@@ -12,7 +13,11 @@ from napari_superpixels.core.strokes import pixel_path
 from napari_superpixels.engine.corrections import Cut, Merge, Split, holds
 from napari_superpixels.engine.pipeline import Pipeline
 from napari_superpixels.engine.resolve import ImageInput
-from napari_superpixels.errors import CancelledError, ImageError
+from napari_superpixels.errors import CancelledError, ImageError, ModelNotFoundError
+from napari_superpixels.nets import checkpoint
+from napari_superpixels.nets.can import CANConfig
+from napari_superpixels.nets.checkpoint import save_model
+from napari_superpixels.nets.registry import build_network
 from napari_superpixels.params import STAGES, SegmentParams
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
@@ -131,6 +136,25 @@ def test_a_mask_of_more_parts_than_superpixels_is_noted():
     result = Pipeline().run(given(mask=mask), RAW)
     assert result.n_segments == 20
     assert "20 superpixels instead of 12" in result.notes[0]
+
+
+def test_a_model_is_loaded_once_until_its_file_changes(tmp_path, monkeypatch):
+    file, times = tmp_path / "mine.safetensors", (10**9, 10**9)
+    load, loaded = checkpoint.load_model, []
+    monkeypatch.setattr(checkpoint, "load_model", lambda name: loaded.append(name) or load(name))
+
+    def run():
+        return Pipeline().run(given(), RAW.updated(model=str(file))).network
+
+    for seed in (0, 1):
+        save_model(tmp_path / "new", build_network(CANConfig(width=5, dilations=(1,)), seed))
+        os.utime(tmp_path / "new", times)  # of the same size and age as the one that it replaces
+        (tmp_path / "new").replace(file)
+        assert run().model_sha256 == run().model_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert loaded == [str(file)] * 2
+    file.unlink()
+    with pytest.raises(ModelNotFoundError):
+        run()
 
 
 class TestWithTheShippedModel:

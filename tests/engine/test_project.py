@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.project import hash_pixels, image_reference, open_project, save_project
+from napari_superpixels.engine.project import Project, hash_pixels, image_reference, open_project, save_project
 from napari_superpixels.errors import ReadError, WriteError
 
 from .journal_acts import IMAGE, annotation_after, facts, new_annotation
@@ -119,6 +119,32 @@ def test_the_image_is_found_where_it_was_or_beside_the_project(tmp_path: Path) -
     assert open_project(moved).find_image() == moved.with_name("cells.png")
     moved.with_name("cells.png").unlink()
     assert open_project(moved).find_image() is None
+
+
+@pytest.mark.parametrize(
+    ("project", "image", "is_looked_at"),
+    [
+        ("work/a.nsp", "/photos/cells.png", True),
+        ("work/a.nsp", "C:/photos/cells.png", True),
+        ("work/a.nsp", r"\\host\share\cells.png", False),
+        ("work/a.nsp", "//host/share/cells.png", False),
+        ("work/a.nsp", r"\\?\UNC\host\share\cells.png", False),
+        ("work/a.nsp", r"\??\UNC\host\share\cells.png", False),
+        ("work/a.nsp", r"\\.\COM1", False),
+        ("//host/share/a.nsp", r"\\HOST\share\photos\cells.png", True),
+        ("//host/share/a.nsp", r"\\host\other\cells.png", False),
+    ],
+)
+def test_shares_and_devices_that_a_project_names_are_not_looked_at(
+    project: str, image: str, is_looked_at: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Path] = []
+    monkeypatch.setattr(Path, "is_file", lambda place: places.append(place))
+    reference = image_reference(IMAGE, "cells").model_copy(update={"path": image, "relative_path": "/etc/passwd"})
+    state = new_annotation().snapshot()
+    assert Project(Path(project), state, reference, {}).find_image() is None
+    beside = Path(project).parent / Path(image).name
+    assert places == [beside, *[Path(image)][: int(is_looked_at)]]
 
 
 def test_another_image_is_noticed() -> None:

@@ -5,15 +5,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import imageio.v3 as iio
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import load_file
 
 from napari_superpixels.data.folders import folder_source
 from napari_superpixels.data.sources import DataSource, array_source, bsds_source
+from napari_superpixels.engine.compute import Compute
 from napari_superpixels.engine.run_folder import RunFolder
 from napari_superpixels.engine.target_growth import TargetConfig
 from napari_superpixels.engine.training import split_source, train_network
@@ -212,3 +216,32 @@ def test_a_half_that_is_annotated_is_learnt(tmp_path: Path) -> None:
     made = predict(load_model(result.best), image.astype(np.float32) / 255)
     before, after = (np.square(255 * flat - clean)[annotated].mean() for flat in (image / 255, made.flattened))
     assert after < 0.4 * before
+
+
+def test_devices_are_counted_before_the_folder_is_taken(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="at most 1, as many CUDA devices as this computer has; received 2"):
+        train_network(tmp_path / "run", source, TINY, compute=Compute(device="cuda", devices=2))
+    with pytest.raises(ValueError, match="2 devices cannot share batches of 3 crops evenly"):
+        train_network(
+            tmp_path / "run", source, changed(batch_size=3), compute=Compute(device="cpu", devices=1, num_nodes=2)
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_devices_that_lightning_refuses_are_named(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pl, "Trainer", Mock(side_effect=MisconfigurationException("No such device.\n")))
+    with pytest.raises(TrainingError, match=r"cannot run on 1 x CPU: No such device\. Choose other devices\."):
+        train_network(tmp_path / "run", source, TINY, validation=0, compute=Compute(device="cpu"))
+
+
+def test_precision_chosen_is_one_that_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
+        assert Compute().precision_on("cuda") == expected
+    assert Compute().precision_on("cpu") == "float32"

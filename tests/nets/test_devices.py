@@ -1,7 +1,12 @@
 """Choice of device, on a machine that may have no GPU."""
 
+from collections.abc import Iterator
+from operator import attrgetter
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch.nn import functional
 
 from napari_superpixels.nets.checkpoint import Model
 from napari_superpixels.nets.devices import (
@@ -48,12 +53,54 @@ def test_out_of_memory_is_recognised() -> None:
 
 def test_the_network_moves_without_leaving_the_model(small_model: Model) -> None:
     assert network_on(small_model, "cpu") is small_model.folded
-    assert network_on(small_model, "meta").head.weight.device.type == "meta"
+    moved = network_on(small_model, "meta")
+    assert moved.head.weight.device.type == "meta"
+    assert network_on(small_model, "meta") is moved
     assert small_model.folded.head.weight.device.type == "cpu"
+
+
+@pytest.fixture
+def precision_settings() -> Iterator[None]:
+    """Give all settings of the precision back as they were, from the widest to the narrowest."""
+    cudnn = torch.backends.cudnn
+    places = (torch.backends, cudnn, cudnn.conv, cudnn.rnn)
+    before = [place.fp32_precision for place in places]
+    yield
+    for place, value in zip(places, before, strict=True):
+        if place.fp32_precision != value:  # what was never written follows the wider ones
+            place.fp32_precision = value
 
 
 def test_full_precision_keeps_cuda_from_rounding_and_restores_the_setting() -> None:
     before = torch.backends.cudnn.allow_tf32
     with full_precision():
-        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.usefixtures("precision_settings")
+def test_full_precision_leaves_convolutions_to_follow_a_later_setting() -> None:
+    with full_precision():
+        pass
+    torch.backends.cudnn.fp32_precision = "ieee"
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+
+
+def test_full_precision_by_the_older_setting_where_there_is_no_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = SimpleNamespace(enabled=False, benchmark=True, deterministic=False, allow_tf32=True)
+    monkeypatch.setattr(torch.backends, "cudnn", older)
+    with full_precision():
+        assert older == SimpleNamespace(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    assert older == SimpleNamespace(enabled=False, benchmark=True, deterministic=False, allow_tf32=True)
+
+
+@pytest.mark.usefixtures("precision_settings")
+@pytest.mark.parametrize("value", ["ieee", "tf32"])
+@pytest.mark.parametrize("place", ["backends", "backends.cudnn", "backends.cudnn.conv"])
+def test_full_precision_whatever_newer_setting_other_code_made(place: str, value: str) -> None:
+    attrgetter(place)(torch).fp32_precision = value
+    before = torch.backends.cudnn.conv.fp32_precision
+    with full_precision():
+        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+        functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))  # reads the setting
+    assert torch.backends.cudnn.conv.fp32_precision == before

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from napari_superpixels.errors import CheckpointError
 from napari_superpixels.nets import predict as predict_module
 from napari_superpixels.nets.checkpoint import load_model, save_model
 from napari_superpixels.nets.folding import fold
+from napari_superpixels.nets.layers import AdaptiveNorm
 from napari_superpixels.nets.predict import predict
 from napari_superpixels.nets.registry import (
     ARCHITECTURES,
@@ -81,6 +83,19 @@ def test_input_beyond_the_receptive_radius_has_no_influence(
         reach = max(reach, np.maximum(np.abs(rows - centre), np.abs(columns - centre)).max())
     # Which of four values a maximum takes depends on the image, so that the far corner need not take part.
     assert radius - small_config.stride < reach <= radius
+
+
+def test_autocast_on_a_gpu_leaves_maps_in_bfloat16() -> None:
+    """Fake tensors go through the rules of CUDA's autocast without a GPU."""
+    with FakeTensorMode(), torch.no_grad(), torch.device("cuda"):
+        norm, maps = AdaptiveNorm(4).eval(), torch.empty(2, 4, 8, 8)
+        assert norm(maps).dtype == torch.float32
+        torch.set_autocast_dtype("cuda", torch.bfloat16)
+        torch.set_autocast_enabled("cuda", True)
+        try:
+            assert norm(maps.bfloat16()).dtype == torch.bfloat16
+        finally:
+            torch.set_autocast_enabled("cuda", False)
 
 
 def test_folded_equals_evaluation_mode(small_config: NetworkConfig, make_network: NetworkFactory) -> None:
