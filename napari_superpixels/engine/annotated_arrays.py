@@ -20,9 +20,9 @@ class AnnotatedArrays:
     Parameters
     ----------
     labels : ndarray of int32
-        Superpixels, with two axes or more.
+        Superpixels, with two axes or more. An axis of channels that hold the same has a stride of 0.
     classes : ndarray of uint8
-        Class of each pixel, of the same shape.
+        Class of each pixel, of the same shape; likewise.
     write : callable, optional
         Puts values in place; writes to the arrays if None.
 
@@ -47,6 +47,8 @@ class AnnotatedArrays:
                 "axes or more."
             )
         self._write: Write = write or self._write_direct
+        # Channels are one in memory: what is written to one of them is written to all.
+        self._is_shared = [not any(strides) for strides in zip(labels.strides, classes.strides, strict=True)]
         self.plane: Position = (*(0,) * (labels.ndim - 2), None, None)
         self._index: RegionIndex | None = None
 
@@ -93,11 +95,18 @@ class AnnotatedArrays:
 
     def plane_box(self, box: Box) -> PlaneBox | None:
         """Return which rows and columns of the plane at hand a box of the whole array covers, None if none."""
-        pairs = list(zip(box, self.plane, strict=True))
-        if any(part is not None and not side.start <= part < side.stop for side, part in pairs):
+        sides = list(zip(box, self.plane, self._is_shared, strict=True))
+        if any(part is not None and not shared and not side.start <= part < side.stop for side, part, shared in sides):
             return None
-        rows, columns = (side for side, part in pairs if part is None)
+        rows, columns = (side for side, part, _ in sides if part is None)
         return rows, columns
+
+    def shared_pixels(self, indices: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[Any], ...]:
+        """Return positions of the same pixels, one array for each axis, in the channel of the plane at hand."""
+        return tuple(
+            np.full_like(axis, part) if shared and part is not None else axis
+            for axis, part, shared in zip(indices, self.plane, self._is_shared, strict=True)
+        )
 
     def change(self, name: ArrayName, box: PlaneBox, values: npt.NDArray[Any]) -> ArrayDelta | None:
         """Write a box of the plane at hand and return what that changed, None if nothing."""

@@ -47,7 +47,7 @@ class BrushActs(PaintingActs, RepairActs):
         changed = np.flatnonzero(np.asarray(old) != new)
         if not changed.size:
             return None
-        pixels = tuple(np.asarray(axis)[changed] for axis in indices)
+        pixels = self._arrays.shared_pixels(tuple(np.asarray(axis)[changed] for axis in indices))
         # Put back, so that what follows sees the arrays as they were, and writes them as every other act does.
         whole[pixels] = np.asarray(old)[changed]
         box: Box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in pixels)

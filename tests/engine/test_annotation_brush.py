@@ -5,9 +5,10 @@ import pytest
 from psygnal.testing import assert_emitted_once, assert_not_emitted
 from skimage.measure import label as connected_components
 
+from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.corrections import Assign, Split, holds
 
-from .annotation_cases import annotation, assert_index_is_exact, grid
+from .annotation_cases import TABLE, annotation, assert_index_is_exact, grid
 
 LABELS = grid()
 
@@ -137,5 +138,28 @@ def test_strokes_through_several_planes():
     assert_index_is_exact(subject)
     subject.go_to(0)
     assert np.array_equal(subject.labels, np.stack([LABELS, LABELS]))
+    assert not subject.classes.any()
+    assert_index_is_exact(subject)
+
+
+def test_strokes_at_any_channel_are_repairs():
+    shape = (3, *LABELS.shape)
+    labels, classes = (
+        np.lib.stride_tricks.as_strided(plane, shape, (0, *plane.strides))
+        for plane in (grid(), np.zeros(LABELS.shape, np.uint8))
+    )
+    subject = Annotation(labels, classes, table=TABLE)
+    subject.set_plane((0, slice(None), slice(None)))
+    assert subject.index.area_of(1) == 64
+    mask = np.zeros(shape, bool)
+    mask[2, 2:5, 8:11] = True
+    brush(subject, "labels", mask, 1)
+    assert subject.index.area_of(1) >= 64 + 9
+    assert [type(one) for one in subject.corrections] == [Assign]
+    brush(subject, "classes", mask, 2)
+    assert_index_is_exact(subject)
+    assert (subject.classes_plane == 2).sum() == 9
+    subject.go_to(0)
+    assert np.array_equal(subject.labels_plane, LABELS)
     assert not subject.classes.any()
     assert_index_is_exact(subject)
