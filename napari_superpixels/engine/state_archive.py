@@ -128,6 +128,7 @@ def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict
             classes = _read_array(archive, "classes", head.shape)
             planes = dict(_plane_from_json(plane, head.shape) for plane in head.planes)
             entries, notes = _read_history(archive, head)
+            notes = (*_without_negative(labels), *notes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
     except (ValueError, KeyError, TypeError, MemoryError, SyntaxError, TokenError) as error:
@@ -222,10 +223,17 @@ def _read_array(archive: zipfile.ZipFile, name: ArrayName, shape: tuple[int, ...
         data = member.read(n_bytes)
     if len(data) != n_bytes:
         raise ValueError(f"its {name} end after {len(data)} of {n_bytes} bytes")
-    array = np.frombuffer(data, dtype).reshape(shape).copy()
-    if name == "labels" and array.min(initial=0) < 0:
-        raise ValueError("its labels are negative")
-    return array
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def _without_negative(labels: npt.NDArray[np.int32]) -> tuple[str, ...]:
+    """Set negative labels, which earlier versions took from another tool's brush, to 0; return a note if there are."""
+    negative = labels < 0
+    n_negative = int(np.count_nonzero(negative))
+    if not n_negative:
+        return ()
+    labels[negative] = 0
+    return (f"{n_negative} pixels had a negative number; they belong to no superpixel now.",)
 
 
 def _read_history(archive: zipfile.ZipFile, head: _Head) -> tuple[tuple[Entry, ...], tuple[str, ...]]:

@@ -100,6 +100,23 @@ def test_a_new_superpixel_through_the_middle_divides(subject):
     assert len(subject.index) == 20 + 1 + 5
 
 
+@pytest.mark.parametrize("number", [-1, -(2**31)])
+def test_negative_numbers_are_outside(subject, number):
+    mask = region(slice(0, 8), slice(3, 5))
+    brush(subject, "labels", mask, number)
+    assert np.array_equal(subject.labels == 0, mask)
+    assert subject.labels.min() == 0
+    assert brush(subject, "labels", mask, number) is None
+    assert subject.labels.min() == 0
+
+
+def test_a_number_far_beyond_the_others_is_the_next_one(subject):
+    mask = region(slice(4, 12), slice(4, 12))
+    brush(subject, "labels", mask, 2_000_000_000)
+    assert np.array_equal(subject.labels == 21, mask)
+    assert [type(one) for one in subject.corrections] == [Split]
+
+
 def test_erased_superpixels_are_outside(subject):
     mask = region(slice(0, 8), slice(3, 5))
     brush(subject, "labels", mask, 0)
@@ -135,6 +152,8 @@ def test_strokes_through_several_planes():
     brush(subject, "classes", mask, 2)
     assert (subject.labels[mask] == 1).all()
     assert (subject.classes[mask] == 2).all()
+    brush(subject, "labels", mask, 2_000_000_000)
+    assert (subject.labels[mask] == 21).all()
     assert_index_is_exact(subject)
     subject.go_to(0)
     assert np.array_equal(subject.labels, np.stack([LABELS, LABELS]))
