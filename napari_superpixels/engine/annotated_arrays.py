@@ -136,6 +136,15 @@ class AnnotatedArrays:
         self._write(name, tuple(slice(0, n) for n in values.shape), None, values)
         self._index = None
 
+    def copied(self, name: ArrayName) -> npt.NDArray[Any]:
+        """Return a copy of a whole array; planes that hold nothing take neither memory nor, as writing does, time."""
+        array = self.arrays[name]
+        copy = np.zeros(array.shape, array.dtype)
+        for plane in np.ndindex(array.shape[:-2]):
+            if array[plane].any():
+                copy[plane] = array[plane]
+        return copy
+
     def joined(self, deltas: list[ArrayDelta]) -> ArrayDelta | None:
         """Return changes of one array that were written one after the other as a single one, None if they cancel."""
         if len(deltas) < 2:

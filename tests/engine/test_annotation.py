@@ -1,5 +1,9 @@
 """Painting, undo and redo of an annotation, and its signals."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from psygnal.testing import assert_emitted_once, assert_emitted_once_with, assert_not_emitted
@@ -412,6 +416,20 @@ class TestStored:
         state = subject.snapshot()
         subject.paint([1])
         assert not state.classes.any()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory is in use")
+    def test_a_snapshot_of_a_stack_takes_memory_for_planes_that_hold_something(self):
+        def megabytes() -> float:
+            return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+        stack = annotation(np.zeros((128, 512, 512), np.int32))
+        stack.labels[5] = 7
+        stack.classes[[5, 9]] = 1
+        before = megabytes()
+        state = stack.snapshot()
+        assert megabytes() - before < 60
+        assert np.array_equal(state.labels, stack.labels)
+        assert np.array_equal(state.classes, stack.classes)
 
     def test_entries_work_after_bytes(self, subject):
         subject.paint([1, 3])
