@@ -8,10 +8,14 @@ import numpy.typing as npt
 
 from napari_superpixels.engine.deltas import DTYPES, ArrayDelta, ArrayName, Box, Position, Runs, box_around
 from napari_superpixels.engine.region_index import PlaneBox, RegionIndex
+from napari_superpixels.errors import ImageError
 
 #: ``write(array, box, mask, values)`` puts values into a box of a whole array: where the mask, of the box's shape, is
 #: True, in C order; everywhere if it is None, the values then having the box's shape.
 Write = Callable[[ArrayName, Box, npt.NDArray[np.bool_] | None, npt.NDArray[Any]], None]
+
+#: Pixels of all planes; files with more are refused, so that a damaged or malicious one cannot ask for all memory.
+MAX_PIXELS = 2**31
 
 
 class AnnotatedArrays:
@@ -32,6 +36,8 @@ class AnnotatedArrays:
         If an array has another type of elements.
     ValueError
         If the shapes differ or have fewer than two axes.
+    ImageError
+        If there are too many pixels to be saved.
     """
 
     def __init__(
@@ -45,6 +51,11 @@ class AnnotatedArrays:
             raise ValueError(
                 f"The labels have shape {labels.shape} and the classes {classes.shape}; expected the same, with two "
                 "axes or more."
+            )
+        if labels.size > MAX_PIXELS:
+            raise ImageError(
+                f"The image has {labels.size:.2g} pixels in all planes of the shape {labels.shape}; expected "
+                f"{MAX_PIXELS:.2g} at most, as no more can be saved. Open a part of it."
             )
         self._write: Write = write or self._write_direct
         # Channels are one in memory: what is written to one of them is written to all.

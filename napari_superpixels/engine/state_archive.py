@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from napari_superpixels.data.class_table import ClassTable
+from napari_superpixels.engine.annotated_arrays import MAX_PIXELS
 from napari_superpixels.engine.annotation_core import AnnotationState, PlaneState
 from napari_superpixels.engine.corrections import from_json, to_json
 from napari_superpixels.engine.deltas import DTYPES, ArrayName, Position
@@ -32,7 +33,6 @@ FORMAT = "napari-superpixels annotation"
 _HEAD = "project.json"
 _HISTORY = "history.bin"
 _MAX_HEAD_BYTES = 2**26
-_MAX_PIXELS = 2**31
 _LENGTH = struct.Struct("<Q")
 
 
@@ -205,8 +205,8 @@ def _read_head(archive: zipfile.ZipFile, name: str | Path) -> _Head:
     except ValidationError as error:
         first = error.errors()[0]
         raise ReadError(f"{name}: its {_HEAD} cannot be understood: {first['msg']} at {first['loc']}.") from error
-    if min(head.shape) < 1 or math.prod(head.shape) > _MAX_PIXELS:
-        raise ReadError(f"{name} is made for an image of shape {head.shape}; expected 1 to {_MAX_PIXELS} pixels.")
+    if min(head.shape) < 1 or math.prod(head.shape) > MAX_PIXELS:
+        raise ReadError(f"{name} is made for an image of shape {head.shape}; expected 1 to {MAX_PIXELS} pixels.")
     return head
 
 

@@ -11,6 +11,7 @@ from psygnal.testing import assert_emitted_once, assert_emitted_once_with, asser
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation, warm_up_acts
 from napari_superpixels.engine.history import Entry
+from napari_superpixels.errors import ImageError
 
 from .annotation_cases import TABLE, annotation, assert_index_is_exact, grid
 from .solved_cases import Solver
@@ -234,6 +235,7 @@ def test_replace_classes(subject):
         (np.zeros((3, 3), np.int32), np.zeros((3, 3), bool), TypeError),
         (np.zeros((3, 3), np.int32), np.zeros((3, 4), np.uint8), ValueError),
         (np.zeros(3, np.int32), np.zeros(3, np.uint8), ValueError),
+        (np.broadcast_to(np.int32(0), (2, 2**15, 2**16)), np.broadcast_to(np.uint8(0), (2, 2**15, 2**16)), ImageError),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(labels, classes, error):
