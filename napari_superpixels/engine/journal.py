@@ -1,8 +1,8 @@
 """The journal of an annotation: every act is on the disk a moment after it was done.
 
 A journal is a snapshot of the annotation and the acts since, in one file that only grows, until a new snapshot takes
-the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own; where there are none
-to write, it reads the image, whose hash follows as a record of its own.
+the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own. Another one
+reads the image, whose hash follows as a record of its own.
 """
 
 import io
@@ -11,7 +11,7 @@ import queue
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class JournaledImage:
     """The image whose annotation is journaled."""
 
     pixels: Pixels
-    """All of it; read once, part by part in the journal's thread, for its hash."""
+    """All of it; read once, part by part in a thread, for its hash."""
     name: str
     """Its name, from which the journal's is made."""
     path: str = ""
@@ -99,12 +99,15 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Command:
-    """What the journal's thread is to do: a snapshot, a record, word when all before it is written, or to end."""
+    """What the journal's thread is to do: a snapshot, an act, the image's hash, word when all is written, or to end.
+
+    The hash is "" where the image cannot be read.
+    """
 
     state: AnnotationState | None = None
     kind: Kind | None = None
     entry: Entry | None = None
-    payload: bytes = b""
+    sha256: str | None = None
     done: threading.Event | None = None
     is_end: bool = False
 
@@ -148,6 +151,10 @@ class Journal:
         stem = re.sub(r"[^\w.-]+", "_", Path(image.name).name)[:_MAX_STEM].strip("._") or "image"
         path = Path(folder) / f"{stem}-{secrets.token_hex(4)}{SUFFIX}"
         self._log = _Log(path, image, dict(settings or {}), annotation.history.max_bytes, min_log_bytes)
+        self._pixels = image.pixels
+        self._reader: threading.Thread | None = None
+        self._is_read = False
+        self._is_closed = threading.Event()
         self._queue: queue.SimpleQueue[_Command] = queue.SimpleQueue()
         self._needs_snapshot = True
         self._has_failed = False
@@ -171,6 +178,9 @@ class Journal:
     def begin(self) -> None:
         """Write everything down now, not with the first act."""
         self._needs_snapshot = False
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read, name=f"{self._thread.name}, its hash", daemon=True)
+            self._reader.start()
         self._queue.put(_Command(state=self._annotation.snapshot()))
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -191,6 +201,7 @@ class Journal:
             return
         for signal, handler in self._handlers:
             signal.disconnect(handler)
+        self._is_closed.set()
         self._queue.put(_Command(is_end=True))
         self._thread.join()
         self._log.close(keep=keep)
@@ -205,34 +216,36 @@ class Journal:
         """Write what is queued, in order; all that waits goes to the disk together."""
         waiting: list[threading.Event] = []
         while True:
-            commands = self._waiting_commands()
+            commands = [self._queue.get()]
+            with suppress(queue.Empty):
+                while True:
+                    commands.append(self._queue.get_nowait())
             try:
-                if commands:
-                    self._log.write(commands)
-                else:
-                    self._log.read_on()
+                self._log.write(commands)
             except Exception as error:  # noqa: BLE001 - whatever happens, the thread lives on and the user is told
                 self._on_failure(error)
             else:
                 self._on_success(any(command.state is not None for command in commands))
             is_end = any(command.is_end for command in commands)
             waiting += [command.done for command in commands if command.done is not None]
-            if is_end or not self._log.is_reading:
+            self._is_read |= any(command.sha256 is not None for command in commands)
+            if is_end or self._is_read or self._reader is None:
                 for done in waiting:
                     done.set()
                 waiting.clear()
             if is_end:
                 return
 
-    def _waiting_commands(self) -> list[_Command]:
-        """Return all that is queued; waits for it unless there is an image to read meanwhile."""
-        commands: list[_Command] = []
-        with suppress(queue.Empty):
-            if not self._log.is_reading:
-                commands.append(self._queue.get())
-            while True:
-                commands.append(self._queue.get_nowait())
-        return commands
+    def _read(self) -> None:
+        """Read the image for its hash, however long it takes: neither acts nor closing wait."""
+        sha256 = ""
+        # An image that cannot be read costs no acts.
+        with suppress(Exception):
+            for so_far in hash_in_parts(self._pixels):
+                if self._is_closed.is_set():
+                    return
+                sha256 = so_far
+        self._queue.put(_Command(sha256=sha256))
 
     def _on_failure(self, error: Exception) -> None:
         self._needs_snapshot = True
@@ -253,9 +266,7 @@ class _Log:
         self, path: Path, image: JournaledImage, settings: dict[str, JsonValue], max_bytes: int, min_log_bytes: int
     ) -> None:
         self.path = path
-        self._image = image
         self._reference = image_reference(image.pixels, image.name, image.path or None, sha256="")
-        self._hashing: Iterator[str] | None = None
         self._settings = settings
         self._max_bytes = max_bytes
         self._min_log_bytes = min_log_bytes
@@ -264,12 +275,18 @@ class _Log:
 
     def write(self, commands: list[_Command]) -> None:
         """Write snapshots and acts; acts before the first snapshot, or after a failure, have no meaning."""
+        for command in commands:
+            # Known from now on, also where it cannot be written yet.
+            if command.sha256:
+                self._reference = self._reference.model_copy(update={"sha256": command.sha256})
         try:
             for command in commands:
                 if command.state is not None:
                     self._begin(command.state)
+                elif command.sha256 and self._file is not None:
+                    self._log_bytes += append(self._file, Kind.image, self._header())
                 elif command.kind is not None and self._file is not None:
-                    data = command.payload if command.entry is None else command.entry.to_bytes()
+                    data = b"" if command.entry is None else command.entry.to_bytes()
                     self._log_bytes += append(self._file, command.kind, data)
                     self._n_acts += 1
             if self._file is not None:
@@ -279,24 +296,6 @@ class _Log:
         except BaseException:
             self.close(keep=True)
             raise
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether the image is being read for its hash."""
-        return self._hashing is not None
-
-    def read_on(self) -> None:
-        """Read a part of the image, and write its hash down after the last."""
-        sha256 = ""
-        try:
-            if self._hashing is not None:
-                sha256 = next(self._hashing)
-        except Exception:  # noqa: BLE001 - an image that cannot be read costs no acts; the next snapshot tries again
-            self._hashing = None
-        if sha256:
-            self._hashing = None
-            self._reference = self._reference.model_copy(update={"sha256": sha256})
-            self.write([_Command(kind=Kind.image, payload=self._header())])
 
     def close(self, *, keep: bool) -> None:
         """Close the file, and remove it unless it is to be kept."""
@@ -310,8 +309,6 @@ class _Log:
 
     def _begin(self, state: AnnotationState) -> None:
         """Write a snapshot, which takes the place of everything before."""
-        if not self._reference.sha256 and self._hashing is None:
-            self._hashing = hash_in_parts(self._image.pixels)
         snapshot = io.BytesIO()
         write_state(snapshot, state, {})
         with replacing(self.path) as part:

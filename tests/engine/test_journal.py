@@ -157,15 +157,18 @@ def test_a_program_killed_in_a_rush_leaves_a_state_that_was(tmp_path: Path, n_ac
 
 def test_a_file_torn_anywhere_gives_the_acts_before(journal: Journal, annotation: Annotation, tmp_path: Path) -> None:
     annotation.paint([1])
+    assert journal.flush()
+    first = record_ends(journal.path)[-1]
     after = [facts(annotation.snapshot())]
     for number in range(12):
         act(annotation, number)
         after.append(facts(annotation.snapshot()))
     journal.flush()
-    content, ends = journal.path.read_bytes(), record_ends(journal.path)
+    content = journal.path.read_bytes()
+    ends = [end for end in record_ends(journal.path) if end >= first]
     assert ends[-1] == len(content)
     torn = tmp_path / "torn.nspj"
-    for n_acts, (start, stop) in enumerate(pairwise(ends[1:])):
+    for n_acts, (start, stop) in enumerate(pairwise(ends)):
         for length in {start + 1, start + 12, (start + stop) // 2, stop - 1}:
             torn.write_bytes(content[:length])
             found = restore(torn)
@@ -173,7 +176,7 @@ def test_a_file_torn_anywhere_gives_the_acts_before(journal: Journal, annotation
             assert facts(found.state) == after[n_acts]
     torn.write_bytes(content + b"\0" * 4096)  # as some file systems leave it after a loss of power
     assert facts(restore(torn).state) == after[-1]
-    torn.write_bytes(content[: ends[5]] + bytes([content[ends[5]] ^ 1]) + content[ends[5] + 1 :])
+    torn.write_bytes(content[: ends[4]] + bytes([content[ends[4]] ^ 1]) + content[ends[4] + 1 :])
     assert facts(restore(torn).state) == after[4]
 
 
@@ -240,7 +243,7 @@ def read_by_planes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("read_by_planes")
 def test_acts_wait_for_no_image(tmp_path: Path, annotation: Annotation) -> None:
-    image = SlowImage(100_000, seconds=0.01)
+    image = SlowImage(10, seconds=20)
     journal = Journal(annotation, tmp_path, JournaledImage(image, "slow"))
     for number in range(5):
         act(annotation, number)
@@ -250,7 +253,6 @@ def test_acts_wait_for_no_image(tmp_path: Path, annotation: Annotation) -> None:
     start = time.perf_counter()
     journal.close(keep=True)
     assert time.perf_counter() - start < 5
-    assert image.n_reads < 10_000
     [left] = find_unfinished(tmp_path)
     assert (left.image.name, left.image.shape, left.image.sha256) == ("slow", image.shape, "")
     assert facts(restore(journal.path).state) == facts(annotation.snapshot())
