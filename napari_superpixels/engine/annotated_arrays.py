@@ -8,10 +8,14 @@ import numpy.typing as npt
 
 from napari_superpixels.engine.deltas import DTYPES, ArrayDelta, ArrayName, Box, Position, Runs, box_around
 from napari_superpixels.engine.region_index import PlaneBox, RegionIndex
+from napari_superpixels.errors import ImageError
 
 #: ``write(array, box, mask, values)`` puts values into a box of a whole array: where the mask, of the box's shape, is
 #: True, in C order; everywhere if it is None, the values then having the box's shape.
 Write = Callable[[ArrayName, Box, npt.NDArray[np.bool_] | None, npt.NDArray[Any]], None]
+
+#: Pixels of all planes; files with more are refused, so that a damaged or malicious one cannot ask for all memory.
+MAX_PIXELS = 2**31
 
 
 class AnnotatedArrays:
@@ -20,9 +24,9 @@ class AnnotatedArrays:
     Parameters
     ----------
     labels : ndarray of int32
-        Superpixels, with two axes or more.
+        Superpixels, with two axes or more. An axis of channels that hold the same has a stride of 0.
     classes : ndarray of uint8
-        Class of each pixel, of the same shape.
+        Class of each pixel, of the same shape; likewise.
     write : callable, optional
         Puts values in place; writes to the arrays if None.
 
@@ -32,6 +36,8 @@ class AnnotatedArrays:
         If an array has another type of elements.
     ValueError
         If the shapes differ or have fewer than two axes.
+    ImageError
+        If there are too many pixels to be saved.
     """
 
     def __init__(
@@ -46,7 +52,14 @@ class AnnotatedArrays:
                 f"The labels have shape {labels.shape} and the classes {classes.shape}; expected the same, with two "
                 "axes or more."
             )
+        if labels.size > MAX_PIXELS:
+            raise ImageError(
+                f"The image has {labels.size:.2g} pixels in all planes of the shape {labels.shape}; expected "
+                f"{MAX_PIXELS:.2g} at most, as no more can be saved. Open a part of it."
+            )
         self._write: Write = write or self._write_direct
+        # Channels are one in memory: what is written to one of them is written to all.
+        self._is_shared = [not any(strides) for strides in zip(labels.strides, classes.strides, strict=True)]
         self.plane: Position = (*(0,) * (labels.ndim - 2), None, None)
         self._index: RegionIndex | None = None
 
@@ -93,11 +106,18 @@ class AnnotatedArrays:
 
     def plane_box(self, box: Box) -> PlaneBox | None:
         """Return which rows and columns of the plane at hand a box of the whole array covers, None if none."""
-        pairs = list(zip(box, self.plane, strict=True))
-        if any(part is not None and not side.start <= part < side.stop for side, part in pairs):
+        sides = list(zip(box, self.plane, self._is_shared, strict=True))
+        if any(part is not None and not shared and not side.start <= part < side.stop for side, part, shared in sides):
             return None
-        rows, columns = (side for side, part in pairs if part is None)
+        rows, columns = (side for side, part, _ in sides if part is None)
         return rows, columns
+
+    def shared_pixels(self, indices: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[Any], ...]:
+        """Return positions of the same pixels, one array for each axis, in the channel of the plane at hand."""
+        return tuple(
+            np.full_like(axis, part) if shared and part is not None else axis
+            for axis, part, shared in zip(indices, self.plane, self._is_shared, strict=True)
+        )
 
     def change(self, name: ArrayName, box: PlaneBox, values: npt.NDArray[Any]) -> ArrayDelta | None:
         """Write a box of the plane at hand and return what that changed, None if nothing."""
@@ -126,6 +146,15 @@ class AnnotatedArrays:
         """Write a whole array."""
         self._write(name, tuple(slice(0, n) for n in values.shape), None, values)
         self._index = None
+
+    def copied(self, name: ArrayName) -> npt.NDArray[Any]:
+        """Return a copy of a whole array; planes that hold nothing take neither memory nor, as writing does, time."""
+        array = self.arrays[name]
+        copy = np.zeros(array.shape, array.dtype)
+        for plane in np.ndindex(array.shape[:-2]):
+            if array[plane].any():
+                copy[plane] = array[plane]
+        return copy
 
     def joined(self, deltas: list[ArrayDelta]) -> ArrayDelta | None:
         """Return changes of one array that were written one after the other as a single one, None if they cancel."""

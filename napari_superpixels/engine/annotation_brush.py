@@ -15,6 +15,9 @@ from napari_superpixels.engine.deltas import ArrayDelta, ArrayName, Box
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.region_index import PlaneBox
 
+#: By how much a new number may exceed those in use; the index takes memory and time for each number up to the largest.
+_MAX_GAP = 1_000_000
+
 
 class BrushActs(PaintingActs, RepairActs):
     """What others painted on the arrays."""
@@ -26,7 +29,7 @@ class BrushActs(PaintingActs, RepairActs):
 
         On superpixels it is a repair: pixels painted with the number of a superpixel move to it, as with
         :meth:`assign`; those painted with a new number become a superpixel. What is left of the others is divided where
-        it falls apart.
+        it falls apart. Negative numbers count as 0; those far beyond the numbers in use become the next free ones.
 
         Parameters
         ----------
@@ -47,23 +50,35 @@ class BrushActs(PaintingActs, RepairActs):
         changed = np.flatnonzero(np.asarray(old) != new)
         if not changed.size:
             return None
-        pixels = tuple(np.asarray(axis)[changed] for axis in indices)
+        pixels = self._arrays.shared_pixels(tuple(np.asarray(axis)[changed] for axis in indices))
         # Put back, so that what follows sees the arrays as they were, and writes them as every other act does.
         whole[pixels] = np.asarray(old)[changed]
         box: Box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in pixels)
+        values = np.asarray(new)[changed]
         painted = whole[box].copy()
-        painted[tuple(axis - side.start for axis, side in zip(pixels, box, strict=True))] = np.asarray(new)[changed]
+        painted[tuple(axis - side.start for axis, side in zip(pixels, box, strict=True))] = (
+            self._usable(values, box) if array == "labels" else values
+        )
         delta = ArrayDelta.between(array, box, whole[box], painted)
         if delta is None:
             return None
         if array == "classes":
             self._put(delta)
-            numbers = np.unique(np.asarray(new)[changed]).tolist()
+            numbers = np.unique(values).tolist()
             is_known = len(numbers) == 1 and numbers[0] in self._table
             return self._commit_classes(
                 f"Brush {self._table[numbers[0]].name}" if is_known else "Brush", delta, numbers
             )
         return self._brush_labels(delta, painted)
+
+    def _usable(self, numbers: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
+        """Return numbers that were painted in a box as numbers that superpixels can have."""
+        planes = tuple(slice(None) if part is None else side for side, part in zip(box, self.plane, strict=True))
+        next_label = int(self.labels[planes].max(initial=0)) + 1
+        usable = np.maximum(numbers, 0)
+        is_far = usable > next_label + _MAX_GAP
+        usable[is_far] = next_label + np.unique(usable[is_far], return_inverse=True)[1]
+        return usable
 
     def _brush_labels(self, delta: ArrayDelta, painted: npt.NDArray[np.int32]) -> Entry:
         name = "Brush superpixel"

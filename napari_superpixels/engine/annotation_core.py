@@ -258,10 +258,8 @@ class AnnotationCore:
         """Return a copy of all of the state; a stroke under way ends."""
         self.end_stroke()
         history = self._history
-        planes = dict(self._planes)
-        return AnnotationState(
-            self.labels.copy(), self.classes.copy(), self._table, planes, history.entries, history.position
-        )
+        labels, classes = self._arrays.copied("labels"), self._arrays.copied("classes")
+        return AnnotationState(labels, classes, self._table, dict(self._planes), history.entries, history.position)
 
     def restore(self, state: AnnotationState) -> None:
         """Replace all of the state, the history included, by a stored one.

@@ -183,7 +183,8 @@ def _read_runs(body: bytes, sizes: list[int], dtype: Any) -> list[Runs]:
         raise ValueError(f"expected {total} bytes of values, found {len(raw)}")
     arrays, at = [], 0
     for size, kind in zip(sizes, dtypes, strict=False):
-        arrays.append(np.frombuffer(raw, kind.newbyteorder("<"), size, at).astype(kind))
+        # Earlier versions recorded negative labels; no superpixel has one.
+        arrays.append(np.maximum(np.frombuffer(raw, kind.newbyteorder("<"), size, at).astype(kind), kind.type(0)))
         at += size * kind.itemsize
     pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
     if any(values.size != lengths.size for values, lengths in pairs):

@@ -1,7 +1,8 @@
 """The journal of an annotation: every act is on the disk a moment after it was done.
 
 A journal is a snapshot of the annotation and the acts since, in one file that only grows, until a new snapshot takes
-the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own.
+the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own. Another one
+reads the image, whose hash follows as a record of its own.
 """
 
 import io
@@ -26,6 +27,7 @@ from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.journal_file import (
     SUFFIX,
     Kind,
+    Record,
     append,
     lock,
     read_header,
@@ -33,7 +35,7 @@ from napari_superpixels.engine.journal_file import (
     sync,
     write_start,
 )
-from napari_superpixels.engine.project import ImageReference, Pixels, image_reference, read_reference
+from napari_superpixels.engine.project import ImageReference, Pixels, hash_in_parts, image_reference, read_reference
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.state_archive import checked_entry, read_position, read_state, write_state
 from napari_superpixels.errors import ReadError
@@ -58,7 +60,7 @@ class JournaledImage:
     """The image whose annotation is journaled."""
 
     pixels: Pixels
-    """All of it; read once, in the journal's thread, for its hash."""
+    """All of it; read once, part by part in a thread, for its hash."""
     name: str
     """Its name, from which the journal's is made."""
     path: str = ""
@@ -72,7 +74,7 @@ class Unfinished:
     path: Path
     """The journal."""
     image: ImageReference
-    """The image that it belongs to."""
+    """The image that it belongs to; its hash is "" where it was not known yet."""
     n_acts: int
     """How many acts are done in it, as far as its history goes back."""
     changed: float
@@ -93,6 +95,21 @@ class Restored:
     """Whether the end of the journal is damaged: an act, most often the last, is missing."""
     notes: tuple[str, ...] = ()
     """What the user should know."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Command:
+    """What the journal's thread is to do: a snapshot, an act, the image's hash, word when all is written, or to end.
+
+    The hash is "" where the image cannot be read.
+    """
+
+    state: AnnotationState | None = None
+    kind: Kind | None = None
+    entry: Entry | None = None
+    sha256: str | None = None
+    done: threading.Event | None = None
+    is_end: bool = False
 
 
 class Journal:
@@ -134,6 +151,10 @@ class Journal:
         stem = re.sub(r"[^\w.-]+", "_", Path(image.name).name)[:_MAX_STEM].strip("._") or "image"
         path = Path(folder) / f"{stem}-{secrets.token_hex(4)}{SUFFIX}"
         self._log = _Log(path, image, dict(settings or {}), annotation.history.max_bytes, min_log_bytes)
+        self._pixels = image.pixels
+        self._reader: threading.Thread | None = None
+        self._is_read = False
+        self._is_closed = threading.Event()
         self._queue: queue.SimpleQueue[_Command] = queue.SimpleQueue()
         self._needs_snapshot = True
         self._has_failed = False
@@ -157,16 +178,19 @@ class Journal:
     def begin(self) -> None:
         """Write everything down now, not with the first act."""
         self._needs_snapshot = False
+        if self._reader is None:
+            self._reader = threading.Thread(target=self._read, name=f"{self._thread.name}, its hash", daemon=True)
+            self._reader.start()
         self._queue.put(_Command(state=self._annotation.snapshot()))
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until everything is written; return whether it is, within so many seconds."""
+        """Wait until everything is written, the image's hash too; return whether it is, within so many seconds."""
         done = threading.Event()
         self._queue.put(_Command(done=done))
         return done.wait(timeout) and not self._has_failed
 
     def close(self, *, keep: bool = False) -> None:
-        """Stop following the annotation, once everything is written.
+        """Stop following the annotation, once every act is written; the image is not read to its end.
 
         Parameters
         ----------
@@ -177,6 +201,7 @@ class Journal:
             return
         for signal, handler in self._handlers:
             signal.disconnect(handler)
+        self._is_closed.set()
         self._queue.put(_Command(is_end=True))
         self._thread.join()
         self._log.close(keep=keep)
@@ -189,6 +214,7 @@ class Journal:
 
     def _write(self) -> None:
         """Write what is queued, in order; all that waits goes to the disk together."""
+        waiting: list[threading.Event] = []
         while True:
             commands = [self._queue.get()]
             with suppress(queue.Empty):
@@ -200,11 +226,26 @@ class Journal:
                 self._on_failure(error)
             else:
                 self._on_success(any(command.state is not None for command in commands))
-            for command in commands:
-                if command.done is not None:
-                    command.done.set()
-            if any(command.is_end for command in commands):
+            is_end = any(command.is_end for command in commands)
+            waiting += [command.done for command in commands if command.done is not None]
+            self._is_read |= any(command.sha256 is not None for command in commands)
+            if is_end or self._is_read or self._reader is None:
+                for done in waiting:
+                    done.set()
+                waiting.clear()
+            if is_end:
                 return
+
+    def _read(self) -> None:
+        """Read the image for its hash, however long it takes: neither acts nor closing wait."""
+        sha256 = ""
+        # An image that cannot be read costs no acts.
+        with suppress(Exception):
+            for so_far in hash_in_parts(self._pixels):
+                if self._is_closed.is_set():
+                    return
+                sha256 = so_far
+        self._queue.put(_Command(sha256=sha256))
 
     def _on_failure(self, error: Exception) -> None:
         self._needs_snapshot = True
@@ -218,17 +259,6 @@ class Journal:
             self._dispatch(self.resumed.emit)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Command:
-    """What the journal's thread is to do: a snapshot, an act, word when all before it is written, or to end."""
-
-    state: AnnotationState | None = None
-    kind: Kind | None = None
-    entry: Entry | None = None
-    done: threading.Event | None = None
-    is_end: bool = False
-
-
 class _Log:
     """The file, in the hands of the journal's thread."""
 
@@ -236,20 +266,25 @@ class _Log:
         self, path: Path, image: JournaledImage, settings: dict[str, JsonValue], max_bytes: int, min_log_bytes: int
     ) -> None:
         self.path = path
-        self._image = image
+        self._reference = image_reference(image.pixels, image.name, image.path or None, sha256="")
         self._settings = settings
         self._max_bytes = max_bytes
         self._min_log_bytes = min_log_bytes
-        self._reference: ImageReference | None = None
         self._file: IO[bytes] | None = None
         self._log_bytes = self._max_log_bytes = self._n_acts = 0
 
     def write(self, commands: list[_Command]) -> None:
         """Write snapshots and acts; acts before the first snapshot, or after a failure, have no meaning."""
+        for command in commands:
+            # Known from now on, also where it cannot be written yet.
+            if command.sha256:
+                self._reference = self._reference.model_copy(update={"sha256": command.sha256})
         try:
             for command in commands:
                 if command.state is not None:
                     self._begin(command.state)
+                elif command.sha256 and self._file is not None:
+                    self._log_bytes += append(self._file, Kind.image, self._header())
                 elif command.kind is not None and self._file is not None:
                     data = b"" if command.entry is None else command.entry.to_bytes()
                     self._log_bytes += append(self._file, command.kind, data)
@@ -274,19 +309,12 @@ class _Log:
 
     def _begin(self, state: AnnotationState) -> None:
         """Write a snapshot, which takes the place of everything before."""
-        if self._reference is None:
-            self._reference = image_reference(self._image.pixels, self._image.name, self._image.path or None)
-        header = {
-            "image": self._reference.model_dump(mode="json"),
-            "settings": self._settings,
-            "max_bytes": self._max_bytes,
-        }
         snapshot = io.BytesIO()
         write_state(snapshot, state, {})
         with replacing(self.path) as part:
             with part.open("wb") as file:
                 write_start(file)
-                append(file, Kind.header, json.dumps(header).encode())
+                append(file, Kind.header, self._header())
                 append(file, Kind.snapshot, snapshot.getvalue())
                 sync(file)
             self.close(keep=True)  # Windows replaces no open file
@@ -294,6 +322,15 @@ class _Log:
         lock(self._file)
         self._log_bytes = self._n_acts = 0
         self._max_log_bytes = max(self._min_log_bytes, snapshot.tell())
+
+    def _header(self) -> bytes:
+        """Return what is kept beside the annotation."""
+        header = {
+            "image": self._reference.model_dump(mode="json"),
+            "settings": self._settings,
+            "max_bytes": self._max_bytes,
+        }
+        return json.dumps(header).encode()
 
 
 def restore(path: str | Path) -> Restored:
@@ -323,7 +360,7 @@ def _restored(file: IO[bytes], path: Path) -> Restored:
     if first is None or second is None or (first.kind, second.kind) != (Kind.header, Kind.snapshot):
         raise ReadError(f"{path} ends before its first act; there is nothing to restore.")
     header = read_header(first.payload, path)
-    reference = read_reference(header.get("image"), path)
+    reference = _reference(first, path)
     state, _, notes = read_state(io.BytesIO(second.payload), path)
     max_bytes = header.get("max_bytes")
     annotation = Annotation(state.labels, state.classes, max_bytes=max_bytes if isinstance(max_bytes, int) else 2**30)
@@ -331,6 +368,8 @@ def _restored(file: IO[bytes], path: Path) -> Restored:
     end = second.end
     try:
         for record in records:
+            if record.kind is Kind.image:
+                reference = _reference(record, path)
             _do_again(annotation, record.kind, record.payload)
             end = record.end
     except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -357,6 +396,11 @@ def _do_again(annotation: Annotation, kind: Kind, payload: bytes) -> None:
         annotation.redo()
 
 
+def _reference(record: Record, path: Path) -> ImageReference:
+    """Return the image that a header or a record of its hash names."""
+    return read_reference(read_header(record.payload, path).get("image"), path)
+
+
 def find_unfinished(folder: str | Path) -> list[Unfinished]:
     """Return the journals in a folder that no running program writes, those written last first; not what is damaged."""
     found = []
@@ -369,8 +413,11 @@ def find_unfinished(folder: str | Path) -> list[Unfinished]:
             first, second = next(records, None), next(records, None)
             if first is None or second is None or (first.kind, second.kind) != (Kind.header, Kind.snapshot):
                 continue
-            reference = read_reference(read_header(first.payload, path).get("image"), path)
+            reference = _reference(first, path)
             n_acts = read_position(io.BytesIO(second.payload), path)
-            n_acts += sum(_STEPS.get(record.kind, 0) for record in records)
+            for record in records:
+                n_acts += _STEPS.get(record.kind, 0)
+                if record.kind is Kind.image:
+                    reference = _reference(record, path)
             found.append(Unfinished(path, reference, n_acts, path.stat().st_mtime))
     return sorted(found, key=lambda journal: journal.changed, reverse=True)

@@ -21,7 +21,7 @@ else:
 #: Suffix of journals.
 SUFFIX = ".nspj"
 _MAGIC = b"napari-superpixels journal\n"
-_VERSION = 1
+_VERSION = 2
 _START = struct.Struct("<27sI")
 _HEAD = struct.Struct("<cQI")
 #: Byte that is locked: beyond any content, because Windows lets nobody else read what is locked.
@@ -37,6 +37,7 @@ class Kind(Enum):
     amended = b"A"
     undone = b"U"
     redone = b"R"
+    image = b"I"
 
 
 @dataclass(frozen=True, slots=True)

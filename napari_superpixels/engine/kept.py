@@ -45,6 +45,18 @@ class Kept:
         """Return the sets of pixels near a box that are to stay in one superpixel each."""
         return [pixels for other in self.near(box, but) for pixels in linked_sets(other, self._read)]
 
+    def sharing(self, pixels: Pixels, but: Correction | None) -> Pixels:
+        """Return pixels, (n, 2), with all of each set that shares some with them, or with a set that does."""
+        pixels = np.unique(pixels, axis=0)
+        n_before = 0
+        while len(pixels) > n_before:
+            n_before = len(pixels)
+            (top, left), (bottom, right) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
+            near = self.together((slice(top, bottom + 1), slice(left, right + 1)), but)
+            shared = [other for other in near if np.any(np.isin(self._flat(other), self._flat(pixels)))]
+            pixels = np.unique(np.concatenate([pixels, *shared]), axis=0)
+        return pixels
+
     def taken(self, broken: Iterable[Correction], patch: LabelPatch) -> tuple[Pixels, Labels]:
         """Return pixels that a patch gives to a superpixel from which they are to be apart; and their labels now."""
         after = reader(self._labels, patch)

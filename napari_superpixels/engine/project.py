@@ -2,8 +2,9 @@
 
 import datetime
 import hashlib
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from napari_superpixels.files import replacing
 
 #: Suffix of project files.
 SUFFIX = ".nsp"
+#: Bytes of an image that are read at once, unless one plane has more.
+_PART_BYTES = 2**25
+_MAX_COLORS = 4
 
 
 class Pixels(Protocol):
@@ -101,13 +105,39 @@ def _share(path: Path) -> str:
 
 def hash_pixels(pixels: Pixels) -> str:
     """Return the SHA-256 of an image's type, shape and pixels in C order, in hexadecimal; read part by part."""
-    digest = hashlib.sha256(f"{np.dtype(pixels.dtype).str} {tuple(pixels.shape)}".encode())
-    for index in np.ndindex(tuple(pixels.shape[:-2])):
+    *_, sha256 = hash_in_parts(pixels)
+    return sha256
+
+
+def hash_in_parts(pixels: Pixels) -> Iterator[str]:
+    """Hash an image as :func:`hash_pixels` does; yield "" after each part that was read, and at last the hash."""
+    dtype, shape = np.dtype(pixels.dtype), tuple(pixels.shape)
+    digest = hashlib.sha256(f"{dtype.str} {shape}".encode())
+    for index in _parts(shape, dtype.itemsize):
         digest.update(np.ascontiguousarray(pixels[index]).data)
-    return digest.hexdigest()
+        yield ""
+    yield digest.hexdigest()
 
 
-def image_reference(pixels: Pixels, name: str, path: str | Path | None = None) -> ImageReference:
+def _parts(shape: tuple[int, ...], itemsize: int) -> Iterator[tuple[int | slice, ...]]:
+    """Yield, in C order, the parts of an image to read at once: as many planes as fit, with their colours, or one."""
+    n_outer = max(0, len(shape) - (3 if shape[-1] <= _MAX_COLORS else 2))
+    n_bytes = itemsize * math.prod(shape[n_outer:])
+    while n_outer and n_bytes * shape[n_outer - 1] <= _PART_BYTES:
+        n_outer -= 1
+        n_bytes *= shape[n_outer]
+    if not n_outer:
+        yield ()
+        return
+    step = max(1, _PART_BYTES // n_bytes)
+    for outer in np.ndindex(shape[: n_outer - 1]):
+        for start in range(0, shape[n_outer - 1], step):
+            yield (*outer, slice(start, start + step))
+
+
+def image_reference(
+    pixels: Pixels, name: str, path: str | Path | None = None, *, sha256: str | None = None
+) -> ImageReference:
     """Return the reference to an image; large images are better given in a worker thread, as all pixels are read.
 
     Parameters
@@ -118,9 +148,12 @@ def image_reference(pixels: Pixels, name: str, path: str | Path | None = None) -
         Its name.
     path : str or pathlib.Path, optional
         Its file.
+    sha256 : str, optional
+        Its hash where it is known, "" where it is to come later; the pixels are not read then.
     """
     file = "" if path is None else str(Path(path).absolute())
-    return ImageReference(name=name, sha256=hash_pixels(pixels), shape=tuple(pixels.shape), path=file)
+    known = hash_pixels(pixels) if sha256 is None else sha256
+    return ImageReference(name=name, sha256=known, shape=tuple(pixels.shape), path=file)
 
 
 def save_project(

@@ -153,7 +153,8 @@ class Repair:
         if slivers:
             held = reader(self._labels, patch)(pixels).tolist()
             without = self._regrown(correction, pixels, np.array([slivers.get(number, number) for number in held]))
-            if is_met(correction, reader(self._labels, without)):
+            # Where two cuts cross, the part that takes a sliver can be the one that the other cut keeps it apart from.
+            if self._is_no_worse(without, patch, correction):
                 return without
         return patch
 
@@ -181,22 +182,33 @@ class Repair:
 
     def _assign(self, correction: Correction, anchor: Point | None) -> LabelPatch:
         """Give each set to one superpixel: the anchor's if it holds that, else the one at its first pixel."""
+        patch = self._given(correction, anchor)
+        if self._kept.broken(patch, correction):
+            # A superpixel that loses pixels of a kept set can go on growing on the rest of it, which divides the set.
+            whole = self._given(correction, anchor, with_kept_sets=True)
+            if self._is_no_worse(whole, patch, correction):
+                return whole
+        return patch
+
+    def _given(self, correction: Correction, anchor: Point | None, *, with_kept_sets: bool = False) -> LabelPatch:
+        """Let each set, with the kept ones that share pixels with it or not, grow from one superpixel."""
         sources, source_labels = [], []
         taken = []
         for pixels in linked_sets(correction, self._read):
-            found = self._read(pixels)
             holds_anchor = anchor is not None and np.all(pixels == anchor, axis=1)
-            target = found[np.argmax(holds_anchor)]
-            taken.append((pixels, found, target))
+            target = self._read(pixels)[np.argmax(holds_anchor)]
+            given = self._kept.sharing(pixels, correction) if with_kept_sets else pixels
+            found = self._read(given)
+            taken.append((given, found, target))
             for label in np.unique(found[found != target]):
-                sources.append(pixels[found == label])
+                sources.append(given[found == label])
                 source_labels.append(np.full(len(sources[-1]), target))
                 self._add_own_seeds(sources, source_labels, sources[-1])
         opened = np.unique(self._read(np.concatenate(sources)))
-        for pixels, found, target in taken:
+        for given, found, target in taken:
             # A superpixel that one set takes pixels from can be the one that another set goes to.
             if target in opened:
-                sources.insert(0, pixels[found == target])
+                sources.insert(0, given[found == target])
                 source_labels.insert(0, np.full(len(sources[0]), target))
         return self._regrown(correction, np.concatenate(sources), np.concatenate(source_labels))
 
@@ -241,6 +253,11 @@ class Repair:
         seeds = own_seeds(self._labels, taken[0], taken)
         sources.append(seeds)
         source_labels.append(np.full(len(seeds), self._read(taken[:1])[0]))
+
+    def _is_no_worse(self, patch: LabelPatch, than: LabelPatch, correction: Correction) -> bool:
+        """Return whether a patch does what a correction demands, and breaks no more of what is kept than another."""
+        n_broken, n_allowed = (len(self._kept.broken(one, correction)) for one in (patch, than))
+        return n_broken <= n_allowed and is_met(correction, reader(self._labels, patch))
 
     def _new_label(self) -> int:
         self._next_label += 1

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from napari_superpixels.data.class_table import ClassTable
+from napari_superpixels.engine.annotated_arrays import MAX_PIXELS
 from napari_superpixels.engine.annotation_core import AnnotationState, PlaneState
 from napari_superpixels.engine.corrections import from_json, to_json
 from napari_superpixels.engine.deltas import DTYPES, ArrayName, Position
@@ -32,7 +33,6 @@ FORMAT = "napari-superpixels annotation"
 _HEAD = "project.json"
 _HISTORY = "history.bin"
 _MAX_HEAD_BYTES = 2**26
-_MAX_PIXELS = 2**31
 _LENGTH = struct.Struct("<Q")
 
 
@@ -128,6 +128,7 @@ def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict
             classes = _read_array(archive, "classes", head.shape)
             planes = dict(_plane_from_json(plane, head.shape) for plane in head.planes)
             entries, notes = _read_history(archive, head)
+            notes = (*_without_negative(labels), *notes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
     except (ValueError, KeyError, TypeError, MemoryError, SyntaxError, TokenError) as error:
@@ -204,8 +205,8 @@ def _read_head(archive: zipfile.ZipFile, name: str | Path) -> _Head:
     except ValidationError as error:
         first = error.errors()[0]
         raise ReadError(f"{name}: its {_HEAD} cannot be understood: {first['msg']} at {first['loc']}.") from error
-    if min(head.shape) < 1 or math.prod(head.shape) > _MAX_PIXELS:
-        raise ReadError(f"{name} is made for an image of shape {head.shape}; expected 1 to {_MAX_PIXELS} pixels.")
+    if min(head.shape) < 1 or math.prod(head.shape) > MAX_PIXELS:
+        raise ReadError(f"{name} is made for an image of shape {head.shape}; expected 1 to {MAX_PIXELS} pixels.")
     return head
 
 
@@ -222,10 +223,17 @@ def _read_array(archive: zipfile.ZipFile, name: ArrayName, shape: tuple[int, ...
         data = member.read(n_bytes)
     if len(data) != n_bytes:
         raise ValueError(f"its {name} end after {len(data)} of {n_bytes} bytes")
-    array = np.frombuffer(data, dtype).reshape(shape).copy()
-    if name == "labels" and array.min(initial=0) < 0:
-        raise ValueError("its labels are negative")
-    return array
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def _without_negative(labels: npt.NDArray[np.int32]) -> tuple[str, ...]:
+    """Set negative labels, which earlier versions took from another tool's brush, to 0; return a note if there are."""
+    negative = labels < 0
+    n_negative = int(np.count_nonzero(negative))
+    if not n_negative:
+        return ()
+    labels[negative] = 0
+    return (f"{n_negative} pixels had a negative number; they belong to no superpixel now.",)
 
 
 def _read_history(archive: zipfile.ZipFile, head: _Head) -> tuple[tuple[Entry, ...], tuple[str, ...]]:

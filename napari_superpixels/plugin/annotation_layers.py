@@ -23,7 +23,7 @@ from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.boxes import METADATA_KEY
-from napari_superpixels.plugin.brush import BrushStroke, read_stroke
+from napari_superpixels.plugin.brush import note_stroke
 from napari_superpixels.plugin.file_io import stored_placement
 from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
@@ -303,8 +303,7 @@ class AnnotationLayers:
             if self._writing:
                 return
             layer = self.superpixels if name == "labels" else self.classes
-            stroke: BrushStroke = read_stroke(event.value, layer.data)
-            self.annotation.note_brush(name, stroke.indices, stroke.old, stroke.new)
+            note_stroke(self.annotation, name, layer, event.value)
 
         return listen
 

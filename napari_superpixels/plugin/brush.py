@@ -5,6 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Labels
+from qtpy.QtCore import QTimer
+
+from napari_superpixels.engine.annotation import Annotation
+from napari_superpixels.engine.deltas import ArrayName
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +22,36 @@ class BrushStroke:
     """Values before."""
     new: npt.NDArray[Any]
     """Values after."""
+
+
+def note_stroke(annotation: Annotation, name: ArrayName, layer: Labels, item: list[Any]) -> None:
+    """Make a stroke an act of an annotation; the layer shows what is recorded, which may be other numbers.
+
+    Parameters
+    ----------
+    annotation : Annotation
+        The annotation.
+    name : {"labels", "classes"}
+        Which of its arrays.
+    layer : Labels
+        The layer that shows the array.
+    item : list
+        See :func:`read_stroke`.
+    """
+    stroke = read_stroke(item, layer.data)
+    annotation.note_brush(name, stroke.indices, stroke.old, stroke.new)
+    recorded = layer.data[stroke.indices]
+    others = np.flatnonzero(recorded != stroke.new)
+    pixels = tuple(axis[others] for axis in stroke.indices)
+
+    def show_recorded() -> None:
+        # Not where something else was done meanwhile.
+        layer.data[pixels] = np.where(layer.data[pixels] == stroke.new[others], recorded[others], layer.data[pixels])
+        layer.refresh(extent=False)
+
+    if others.size:
+        # napari writes a single dab after it told of it.
+        QTimer.singleShot(0, show_recorded)
 
 
 def read_stroke(item: list[Any], data: npt.NDArray[Any]) -> BrushStroke:

@@ -13,7 +13,7 @@ from napari_superpixels.engine.annotation_core import AnnotationState
 from napari_superpixels.engine.errands import Errands
 from napari_superpixels.engine.journal import Restored, Unfinished, find_unfinished, restore
 from napari_superpixels.engine.preferences import journal_folder, save_journal_folder
-from napari_superpixels.engine.project import Pixels, Project, hash_pixels, open_project
+from napari_superpixels.engine.project import ImageReference, Pixels, Project, hash_pixels, open_project
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import METADATA_KEY
@@ -121,14 +121,14 @@ class Safekeeping:
         image = self._image
         if image is None or image.multiscale:
             return
-        pixels, folder = image.data, self.folder
+        pixels, name, folder = image.data, image.name, self.folder
 
         def take(found: Unfinished | None) -> None:
             if image is self._image and found is not None:
                 self._offer = found
                 self.offered.emit(_describe(found))
 
-        self._errands.run(lambda: _find(folder, pixels), take)
+        self._errands.run(lambda: _find(folder, pixels, name), take)
 
     def _forget_offer(self) -> None:
         self._offer, self._is_asked_twice = None, False
@@ -252,12 +252,16 @@ class Safekeeping:
         self.failed.emit(describe_error(error))
 
 
-def _find(folder: Path, pixels: Pixels) -> Unfinished | None:
-    """Return the last unsaved work on an image."""
+def _find(folder: Path, pixels: Pixels, name: str) -> Unfinished | None:
+    """Return the last unsaved work on an image: of its pixels, or where these were not read, of its name."""
     shape = tuple(pixels.shape)
     found = [one for one in find_unfinished(folder) if one.image.shape == shape] if folder.is_dir() else []
-    sha256 = hash_pixels(pixels) if found else ""
-    return next((one for one in found if one.image.sha256 == sha256), None)
+    sha256 = hash_pixels(pixels) if any(one.image.sha256 for one in found) else ""
+
+    def is_of(image: ImageReference) -> bool:
+        return image.sha256 == sha256 if image.sha256 else image.name == name
+
+    return next((one for one in found if is_of(one.image)), None)
 
 
 def _describe(one: Unfinished) -> str:

@@ -1,5 +1,9 @@
 """Painting, undo and redo of an annotation, and its signals."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from psygnal.testing import assert_emitted_once, assert_emitted_once_with, assert_not_emitted
@@ -7,6 +11,7 @@ from psygnal.testing import assert_emitted_once, assert_emitted_once_with, asser
 from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation, warm_up_acts
 from napari_superpixels.engine.history import Entry
+from napari_superpixels.errors import ImageError
 
 from .annotation_cases import TABLE, annotation, assert_index_is_exact, grid
 from .solved_cases import Solver
@@ -230,6 +235,7 @@ def test_replace_classes(subject):
         (np.zeros((3, 3), np.int32), np.zeros((3, 3), bool), TypeError),
         (np.zeros((3, 3), np.int32), np.zeros((3, 4), np.uint8), ValueError),
         (np.zeros(3, np.int32), np.zeros(3, np.uint8), ValueError),
+        (np.broadcast_to(np.int32(0), (2, 2**15, 2**16)), np.broadcast_to(np.uint8(0), (2, 2**15, 2**16)), ImageError),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(labels, classes, error):
@@ -412,6 +418,20 @@ class TestStored:
         state = subject.snapshot()
         subject.paint([1])
         assert not state.classes.any()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory is in use")
+    def test_a_snapshot_of_a_stack_takes_memory_for_planes_that_hold_something(self):
+        def megabytes() -> float:
+            return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+        stack = annotation(np.zeros((128, 512, 512), np.int32))
+        stack.labels[5] = 7
+        stack.classes[[5, 9]] = 1
+        before = megabytes()
+        state = stack.snapshot()
+        assert megabytes() - before < 60
+        assert np.array_equal(state.labels, stack.labels)
+        assert np.array_equal(state.classes, stack.classes)
 
     def test_entries_work_after_bytes(self, subject):
         subject.paint([1, 3])

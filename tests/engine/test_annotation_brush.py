@@ -5,9 +5,10 @@ import pytest
 from psygnal.testing import assert_emitted_once, assert_not_emitted
 from skimage.measure import label as connected_components
 
+from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.corrections import Assign, Split, holds
 
-from .annotation_cases import annotation, assert_index_is_exact, grid
+from .annotation_cases import TABLE, annotation, assert_index_is_exact, grid
 
 LABELS = grid()
 
@@ -99,6 +100,23 @@ def test_a_new_superpixel_through_the_middle_divides(subject):
     assert len(subject.index) == 20 + 1 + 5
 
 
+@pytest.mark.parametrize("number", [-1, -(2**31)])
+def test_negative_numbers_are_outside(subject, number):
+    mask = region(slice(0, 8), slice(3, 5))
+    brush(subject, "labels", mask, number)
+    assert np.array_equal(subject.labels == 0, mask)
+    assert subject.labels.min() == 0
+    assert brush(subject, "labels", mask, number) is None
+    assert subject.labels.min() == 0
+
+
+def test_a_number_far_beyond_the_others_is_the_next_one(subject):
+    mask = region(slice(4, 12), slice(4, 12))
+    brush(subject, "labels", mask, 2_000_000_000)
+    assert np.array_equal(subject.labels == 21, mask)
+    assert [type(one) for one in subject.corrections] == [Split]
+
+
 def test_erased_superpixels_are_outside(subject):
     mask = region(slice(0, 8), slice(3, 5))
     brush(subject, "labels", mask, 0)
@@ -134,8 +152,33 @@ def test_strokes_through_several_planes():
     brush(subject, "classes", mask, 2)
     assert (subject.labels[mask] == 1).all()
     assert (subject.classes[mask] == 2).all()
+    brush(subject, "labels", mask, 2_000_000_000)
+    assert (subject.labels[mask] == 21).all()
     assert_index_is_exact(subject)
     subject.go_to(0)
     assert np.array_equal(subject.labels, np.stack([LABELS, LABELS]))
+    assert not subject.classes.any()
+    assert_index_is_exact(subject)
+
+
+def test_strokes_at_any_channel_are_repairs():
+    shape = (3, *LABELS.shape)
+    labels, classes = (
+        np.lib.stride_tricks.as_strided(plane, shape, (0, *plane.strides))
+        for plane in (grid(), np.zeros(LABELS.shape, np.uint8))
+    )
+    subject = Annotation(labels, classes, table=TABLE)
+    subject.set_plane((0, slice(None), slice(None)))
+    assert subject.index.area_of(1) == 64
+    mask = np.zeros(shape, bool)
+    mask[2, 2:5, 8:11] = True
+    brush(subject, "labels", mask, 1)
+    assert subject.index.area_of(1) >= 64 + 9
+    assert [type(one) for one in subject.corrections] == [Assign]
+    brush(subject, "classes", mask, 2)
+    assert_index_is_exact(subject)
+    assert (subject.classes_plane == 2).sum() == 9
+    subject.go_to(0)
+    assert np.array_equal(subject.labels_plane, LABELS)
     assert not subject.classes.any()
     assert_index_is_exact(subject)

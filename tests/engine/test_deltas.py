@@ -105,3 +105,14 @@ def test_box_around():
 
 def test_classes_used():
     assert classes_used(np.array([[0, 3], [255, 3]], np.uint8)) == [3, 255]
+
+
+def test_negative_labels_of_earlier_versions_are_read_as_0():
+    old, new = np.array([[1, -2, 3]], np.int32), np.array([[-1, 5, 3]], np.int32)
+    delta = ArrayDelta.between("labels", (slice(0, 1), slice(0, 3)), old, new)
+    stored = ArrayDelta.from_bytes(delta.to_bytes())
+    array = np.array([[1, 0, 3]], np.int32)
+    stored.put_into(array)
+    assert array.tolist() == [[0, 5, 3]]
+    stored.reversed().put_into(array)
+    assert array.tolist() == [[1, 0, 3]]

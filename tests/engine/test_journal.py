@@ -15,6 +15,7 @@ import pytest
 
 from napari_superpixels.core.strokes import pixel_path
 from napari_superpixels.engine import journal as journals
+from napari_superpixels.engine import project as projects
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.journal import Journal, JournaledImage, default_journal_folder, find_unfinished, restore
 from napari_superpixels.engine.journal_file import Kind, append, read_records, write_start
@@ -156,15 +157,18 @@ def test_a_program_killed_in_a_rush_leaves_a_state_that_was(tmp_path: Path, n_ac
 
 def test_a_file_torn_anywhere_gives_the_acts_before(journal: Journal, annotation: Annotation, tmp_path: Path) -> None:
     annotation.paint([1])
+    assert journal.flush()
+    first = record_ends(journal.path)[-1]
     after = [facts(annotation.snapshot())]
     for number in range(12):
         act(annotation, number)
         after.append(facts(annotation.snapshot()))
     journal.flush()
-    content, ends = journal.path.read_bytes(), record_ends(journal.path)
+    content = journal.path.read_bytes()
+    ends = [end for end in record_ends(journal.path) if end >= first]
     assert ends[-1] == len(content)
     torn = tmp_path / "torn.nspj"
-    for n_acts, (start, stop) in enumerate(pairwise(ends[1:])):
+    for n_acts, (start, stop) in enumerate(pairwise(ends)):
         for length in {start + 1, start + 12, (start + stop) // 2, stop - 1}:
             torn.write_bytes(content[:length])
             found = restore(torn)
@@ -172,7 +176,7 @@ def test_a_file_torn_anywhere_gives_the_acts_before(journal: Journal, annotation
             assert facts(found.state) == after[n_acts]
     torn.write_bytes(content + b"\0" * 4096)  # as some file systems leave it after a loss of power
     assert facts(restore(torn).state) == after[-1]
-    torn.write_bytes(content[: ends[5]] + bytes([content[ends[5]] ^ 1]) + content[ends[5] + 1 :])
+    torn.write_bytes(content[: ends[4]] + bytes([content[ends[4]] ^ 1]) + content[ends[4] + 1 :])
     assert facts(restore(torn).state) == after[4]
 
 
@@ -215,6 +219,84 @@ def test_a_slow_disk_does_not_hold_up_the_annotator(
     goes_on.set()
     assert journal.flush(timeout=60)
     assert facts(restore(journal.path).state) == facts(annotation.snapshot())
+
+
+class SlowImage:
+    """A stack whose planes take a while to read."""
+
+    def __init__(self, n_planes: int, seconds: float) -> None:
+        self.pixels = np.zeros((n_planes, 64, 80), np.uint8)
+        self.shape, self.dtype = self.pixels.shape, self.pixels.dtype
+        self.seconds = seconds
+        self.n_reads = 0
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        self.n_reads += 1
+        time.sleep(self.seconds)
+        return self.pixels[index]
+
+
+@pytest.fixture
+def read_by_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "_PART_BYTES", 1)
+
+
+@pytest.mark.usefixtures("read_by_planes")
+def test_acts_wait_for_no_image(tmp_path: Path, annotation: Annotation) -> None:
+    image = SlowImage(10, seconds=20)
+    journal = Journal(annotation, tmp_path, JournaledImage(image, "slow"))
+    for number in range(5):
+        act(annotation, number)
+    assert not journal.flush(timeout=1)
+    assert facts(restore(journal.path).state) == facts(annotation.snapshot())
+    act(annotation, 5)
+    start = time.perf_counter()
+    journal.close(keep=True)
+    assert time.perf_counter() - start < 5
+    [left] = find_unfinished(tmp_path)
+    assert (left.image.name, left.image.shape, left.image.sha256) == ("slow", image.shape, "")
+    assert facts(restore(journal.path).state) == facts(annotation.snapshot())
+
+
+@pytest.mark.usefixtures("read_by_planes")
+@pytest.mark.parametrize("min_log_bytes", [10_000_000, 0], ids=["appending", "compacting"])
+def test_the_image_follows_when_it_is_read(tmp_path: Path, annotation: Annotation, min_log_bytes: int) -> None:
+    image = SlowImage(20, seconds=0.01)
+    journal = Journal(annotation, tmp_path, JournaledImage(image, "slow"), min_log_bytes=min_log_bytes)
+    for number in range(20):
+        act(annotation, number)
+    assert journal.flush()
+    assert image.n_reads == 20
+    act(annotation, 20)
+    assert journal.flush()
+    found = restore(journal.path)
+    assert found.image == image_reference(image.pixels, "slow")
+    assert not found.is_torn
+    assert facts(found.state) == facts(annotation.snapshot())
+    journal.close(keep=True)
+    [left] = find_unfinished(tmp_path)
+    assert (left.image, left.n_acts) == (found.image, annotation.history.position)
+
+
+def test_an_image_that_cannot_be_read_costs_no_acts(tmp_path: Path, annotation: Annotation) -> None:
+    class Broken(SlowImage):
+        def __getitem__(self, index: object) -> np.ndarray:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    journal = Journal(annotation, tmp_path, JournaledImage(Broken(2, 0), "broken"))
+    annotation.paint([1])
+    assert journal.flush()
+    assert facts(restore(journal.path).state) == facts(annotation.snapshot())
+    journal.close()
+
+
+def test_journals_of_the_first_version_are_read(journal: Journal, annotation: Annotation, tmp_path: Path) -> None:
+    annotation.paint([1])
+    journal.flush()
+    first = bytearray(journal.path.read_bytes())
+    first[27] = 1
+    (tmp_path / "a.nspj").write_bytes(first)
+    assert facts(restore(tmp_path / "a.nspj").state) == facts(annotation.snapshot())
 
 
 def test_a_full_disk_is_told_once_and_made_up_for(

@@ -1,6 +1,7 @@
 """Project files: everything comes back; nothing foreign, damaged or malicious gets in."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_superpixels.engine import project as projects
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.project import Project, hash_pixels, image_reference, open_project, save_project
 from napari_superpixels.errors import ReadError, WriteError
@@ -165,6 +167,42 @@ def test_lazy_images_have_the_hash_of_their_pixels() -> None:
     assert hash_pixels(pixels[:0]) != hash_pixels(pixels)
 
 
+class Counted:
+    """An array that counts how often it is read."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels, self.shape, self.dtype, self.n_reads = pixels, pixels.shape, pixels.dtype, 0
+
+    def __getitem__(self, index):
+        self.n_reads += 1
+        return self.pixels[index]
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_bytes", "n_reads"),
+    [
+        ((30, 20), 100, 1),
+        ((30, 20, 3), 100, 1),
+        ((30, 20, 5), 100, 30),
+        ((7, 30, 20), 100, 7),
+        ((7, 30, 20), 1300, 4),
+        ((2, 7, 30, 20), 1300, 8),
+        ((2, 7, 30, 20), 5000, 2),
+        ((2, 7, 30, 20), 10_000, 1),
+        ((2, 7, 30, 20, 3), 5000, 8),
+        ((0, 20, 3), 100, 1),
+        ((20,), 100, 1),
+    ],
+)
+def test_images_are_read_in_planes(monkeypatch: pytest.MonkeyPatch, shape, n_bytes: int, n_reads: int) -> None:
+    monkeypatch.setattr(projects, "_PART_BYTES", n_bytes)
+    image = Counted(np.random.default_rng(0).integers(0, 255, shape, np.uint8))
+    digest = hashlib.sha256(f"{image.dtype.str} {shape}".encode())
+    digest.update(image.pixels.tobytes())
+    assert hash_pixels(image) == digest.hexdigest()
+    assert image.n_reads == n_reads
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"GIF89a" * 50])
 def test_foreign_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.nsp").write_bytes(content)
@@ -227,7 +265,6 @@ def test_changed_heads_are_explained(saved: Path, changes, message: str) -> None
         ({"project": b"{"}, "not valid JSON"),
         ({"project": b"[" * 100_000}, "not valid JSON"),
         ({"labels": npy(np.ones((64, 80), np.int64))}, "labels are int64"),
-        ({"labels": npy(np.full((64, 80), -1, np.int32))}, "negative"),
         ({"classes": npy(np.ones((80, 64), np.uint8))}, r"shape \(80, 64\); expected"),
         ({"classes": npy(np.ones((64, 80), np.uint8))[:-5]}, "end after 5115 of 5120"),
         ({"classes": b"no array"}, "cannot be understood"),
@@ -236,6 +273,15 @@ def test_changed_heads_are_explained(saved: Path, changes, message: str) -> None
 def test_changed_arrays_are_explained(saved: Path, members, message: str) -> None:
     with pytest.raises(ReadError, match=message):
         open_project(rewritten(saved, **members))
+
+
+def test_negative_labels_are_outside(saved: Path) -> None:
+    labels = annotation_after(30).labels.copy()
+    labels[3:5, 4:8] *= -1
+    project = open_project(rewritten(saved, labels=npy(labels)))
+    assert np.array_equal(project.state.labels, np.maximum(labels, 0))
+    assert facts(project.state)[1:] == facts(annotation_after(30).snapshot())[1:]
+    assert project.notes == ("8 pixels had a negative number; they belong to no superpixel now.",)
 
 
 @pytest.mark.parametrize("name", ["labels.npy", "classes.npy", "project.json"])

@@ -141,3 +141,26 @@ def test_brush_of_napari_is_an_act(correct) -> None:
     assert annotation.index.label_at((10, 19)) == taker
     correct.undo()
     assert np.array_equal(superpixels.data, before)
+
+
+@pytest.mark.parametrize("number", [-1, 2_000_000_000])
+def test_numbers_that_no_superpixel_can_have(correct, qtbot, number) -> None:
+    annotation, superpixels = correct.layers.annotation, correct.layers.superpixels
+    before = superpixels.data.copy()
+    usable = 0 if number < 0 else annotation.index.next_label
+
+    def assert_usable(row: int, column: int) -> None:
+        qtbot.waitUntil(lambda: superpixels.data[row, column] == usable, timeout=10_000)
+        assert annotation.index.label_at((row, column)) == usable
+        assert superpixels.data.min() >= 0
+        assert superpixels.data.max() <= annotation.index.next_label
+        correct.undo()
+        assert np.array_equal(superpixels.data, before)
+
+    with superpixels.block_history():
+        superpixels.paint((10, 19), number)
+        superpixels.paint((10, 20), number)
+    superpixels._commit_staged_history()
+    assert_usable(10, 20)
+    superpixels.paint_polygon([(5, 5), (5, 15), (15, 15), (15, 5)], number)
+    assert_usable(10, 10)

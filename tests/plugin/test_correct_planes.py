@@ -103,6 +103,24 @@ def test_image_with_channels(viewer, correct, dock, solve, color_blocks) -> None
     assert classes.data[0].any()
 
 
+def test_brush_of_napari_at_any_channel(viewer, correct, dock, solve, color_blocks) -> None:
+    viewer.add_image(np.moveaxis(color_blocks, 2, 0).copy(), name="stains")
+    dock.source.channel_menu.setCurrentIndex(1)
+    dock.source.channel_menu.activated.emit(1)
+    solve()
+    viewer.dims.set_current_step(0, 2)
+    annotation, superpixels = correct.layers.annotation, correct.layers.superpixels
+    before = superpixels.data.copy()
+    taker = int(before[2][B])
+    superpixels.brush_size = 5
+    superpixels.paint((2, 10, 19), taker)
+    assert annotation.index.label_at((10, 19)) == taker != before[2, 10, 19]
+    assert annotation.index.area_of(taker) == np.count_nonzero(superpixels.data[0] == taker)
+    assert len(annotation.corrections) == 1
+    correct.undo()
+    assert np.array_equal(superpixels.data, before)
+
+
 def test_large_planes_keep_their_lines_up_to_date(viewer, correct, dock, solve, qtbot, monkeypatch) -> None:
     from napari_superpixels.core.metrics import boundary_pixels
 

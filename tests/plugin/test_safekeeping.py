@@ -1,5 +1,6 @@
 """Work that comes back: after a crash, after closing without saving, from projects."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -126,6 +127,24 @@ def test_unsaved_work_is_kept_offered_and_restored(viewer, correct, dock, second
     again.undo()
     again.undo()
     assert not annotation.classes.any()
+
+
+def test_work_on_an_image_that_was_not_read_to_its_end_is_offered_by_name(
+    viewer, correct, dock, second, qtbot, monkeypatch
+) -> None:
+    monkeypatch.setattr("napari_superpixels.engine.journal.hash_in_parts", lambda pixels: itertools.repeat(""))
+    paint(correct, A, B)
+    correct.close_session()
+    dock.close_session()
+    [left] = find_unfinished(journal_folder())
+    assert (left.image.name, left.image.sha256) == ("blocks", "")
+    again = second()
+    qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
+    again.close_session()
+    viewer.layers["blocks"].name = "another"
+    other = second()
+    qtbot.wait(500)
+    assert not is_offered(other)
 
 
 def test_work_begun_before_restoring_is_kept_too(viewer, correct, dock, second, qtbot) -> None:
