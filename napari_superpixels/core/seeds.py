@@ -58,7 +58,9 @@ def place_seeds(
     return seeds
 
 
-def late_seeds(fronts: Fronts, n_seeds: int, *, margin: int) -> npt.NDArray[np.int64]:
+def late_seeds(
+    fronts: Fronts, n_seeds: int, *, margin: int, within: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.int64]:
     """Choose new seeds where fronts arrive last: at most one for each label, away from the label's border.
 
     Parameters
@@ -69,17 +71,21 @@ def late_seeds(fronts: Fronts, n_seeds: int, *, margin: int) -> npt.NDArray[np.i
         Number of seeds wanted.
     margin : int
         Pixels this near to a border come second: they are taken only when no label has any other.
+    within : ndarray of shape (K,), bool, optional
+        The labels whose pixels may be taken; all by default.
 
     Returns
     -------
     ndarray of shape (k,), int64
         Padded indices of pixels that are no seeds, at most `n_seeds`, latest first; k is 0 only when every pixel is a
-        seed already.
+        seed already, or `within` leaves none.
     """
     slowness = fronts.slowness
     latest = np.empty(fronts.seeds.size + 1, np.int64)
     for keep_off in (margin, 0):
         _fields.find_latest(fronts.arrival, fronts.owner, slowness.strides, keep_off, latest)
+        if within is not None:
+            latest[1:][~within] = -1
         candidates = latest[latest >= 0]
         if candidates.size:
             order = np.argsort(-fronts.arrival[candidates], kind="stable")

@@ -15,6 +15,12 @@ from napari_superpixels.core.slowness import SlownessField, three_axes
 from napari_superpixels.params import SeedPlacement
 
 _COARSE_CELL = 4.0
+# On large images of nuclei with 400 superpixels each, 0.2 % of these then have one or two pixels instead of 4 %, and
+# 1 - ASA is 0.0139 instead of 0.0165; on BSDS500 it stays as it was.
+_TINY = 0.2
+_MORE_ROUNDS = 2
+# By the default law: a front six times and more slower than in a flat zone of its own colour.
+_FAR_COLOR = 10.0
 # The search near a seed waits for memory as long as work on so many pixels takes.
 _PIXELS_OF_A_SEARCH = 256
 
@@ -106,7 +112,8 @@ def find_seeds(
     """Find seeds for exactly `n_segments` superpixels.
 
     Seeds start on a grid; rounds of refinement add one to each of the regions that fronts reach last, and march again.
-    Then the references are set to the means of the regions. All this is done on an image so much coarser that
+    Seeds whose regions stay tiny, as on a border of two colours, go where others are needed more. Then the references
+    are set to the means of the regions. All this is done on an image so much coarser that
     superpixels stay four pixels wide: on BSDS500 that costs nothing in accuracy, and most of the time is then left to
     the final march.
 
@@ -156,7 +163,8 @@ def find_seeds(
     references = _interior_means(fronts)
     if factor == 1:
         return SeedSet(fronts.seeds, references)
-    return SeedSet(_finer_seeds(coarse, slowness, factor, fronts.seeds, references), references)
+    seeds = _finer_seeds(coarse, slowness, factor, fronts.seeds, references)
+    return SeedSet(seeds, _fitting_references(slowness, seeds, references))
 
 
 def given_seeds(slowness: SlownessField, seeds: npt.NDArray[np.integer[Any]]) -> SeedSet:
@@ -222,17 +230,31 @@ def _refine(
     chosen = np.ravel_multi_index(tuple((positions + 1).T), padded).astype(np.int64)
     references = _smoothed_references(slowness, chosen)
     fronts = solve(slowness, chosen, references, n_threads=n_threads, cancel=cancel)
-    margin = max(1, round(0.15 * (np.prod(shape) / n_segments) ** (1 / len(shape))))
+    area = np.prod(shape) / n_segments
+    margin = max(1, round(0.15 * area ** (1 / len(shape))))
+    # A part that a mask or barriers cut off must not lose its only seed.
+    n_replacing = refine_rounds + _MORE_ROUNDS if refine_rounds and mask is None and zones is None else 0
     done = 0
-    while (missing := n_segments - fronts.seeds.size) > 0:
-        report(done / (refine_rounds + 1))
-        n_new = -(-missing // max(1, refine_rounds - done))
-        new = late_seeds(fronts, n_new, margin=margin)
-        done += 1
-        chosen = np.concatenate([chosen, new])
-        references = np.concatenate([references, _smoothed_references(slowness, new)[1:]])
+    while True:
+        missing = n_segments - fronts.seeds.size
+        stays = np.ones(fronts.seeds.size, np.bool_)
+        if done < n_replacing:
+            stays = _areas(fronts) >= _TINY * area
+        if missing <= 0 and stays.all():
+            return fronts
+        report(min(done, refine_rounds) / (refine_rounds + 1))
+        n_new = -(-max(missing, 0) // max(1, refine_rounds - done)) + int(np.count_nonzero(~stays))
+        new = late_seeds(fronts, n_new, margin=margin, within=stays)
+        chosen = np.concatenate([chosen[stays], new])
+        references = np.concatenate([references[:1], references[1:][stays], _smoothed_references(slowness, new)[1:]])
         fronts = solve(slowness, chosen, references, n_threads=n_threads, cancel=cancel)
-    return fronts
+        done += 1
+
+
+def _areas(fronts: Fronts) -> npt.NDArray[np.int64]:
+    """Return the number of pixels of each label, (K,)."""
+    owned = fronts.owner[(fronts.owner > 0) & (fronts.owner != _kernels.OUTSIDE)]
+    return np.bincount(owned, minlength=fronts.seeds.size + 1)[1:]
 
 
 def _count_open(slowness: SlownessField) -> int:
@@ -261,6 +283,22 @@ def _checked_seeds(slowness: SlownessField, seeds: npt.NDArray[Any]) -> npt.NDAr
     zones = None if slowness.zones is None else slowness.zones.reshape(padded)[inner]
     more = component_seeds(zones, mask, shape, seeds)
     return np.concatenate([index, np.ravel_multi_index(tuple((more + 1).T), padded)])
+
+
+def _fitting_references(
+    slowness: SlownessField, seeds: npt.NDArray[np.int64], references: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return references, replaced by the colour around the seed where they are far from it.
+
+    A region that is few pixels wide on the coarse level mixes the colours on both sides of a border. With its mean,
+    which is like neither, its front would not leave the seed: superpixels of one pixel.
+    """
+    at_seeds = slowness.features[seeds, : slowness.n_channels].astype(np.float32)  # (K, C)
+    distance2 = np.square(at_seeds - references[1:]).sum(axis=1)
+    is_far = slowness.weights[0] * distance2 > _FAR_COLOR
+    fitting = references.copy()
+    fitting[1:][is_far] = _smoothed_references(slowness, seeds[is_far])[1:]
+    return fitting
 
 
 def _smoothed_references(slowness: SlownessField, seeds: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -139,3 +139,21 @@ def test_arrival_of_a_volume_honours_spacing():
     arrival = march_from(field, given_seeds(field, np.array([[0, 0, 0]]))).arrival
     np.testing.assert_allclose(arrival[:, 0, 0], 3.0 * np.arange(edge), rtol=1e-5)
     np.testing.assert_allclose(arrival[0, 0, :], 1.0 * np.arange(edge), rtol=1e-5)
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="large enough to be slow as plain Python")
+def test_no_seed_is_wasted_on_a_border():
+    """Bright disks on a dark ground, their rims blurred: coarse regions on the rims have a colour that is nowhere."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:300, :300]
+    image = np.zeros((300, 300))
+    for center in rng.uniform(20, 280, (25, 2)):
+        distance = np.hypot(rows - center[0], columns - center[1])
+        image = np.maximum(image, 1 / (1 + np.exp((distance - 14) / 0.8)))
+    features = (100 * image[..., None]).astype(np.float32)
+    boundary = (4 * image * (1 - image)).astype(np.float32)
+    slowness = label_slowness(features, "quadratic", color_weight=1.2, edge_weight=200, boundary=boundary)
+    labels = grow_superpixels(slowness, 150).labels
+    areas = np.bincount(labels.ravel(), minlength=151)[1:]
+    assert (areas > 0).all()
+    assert np.count_nonzero(areas <= 5) <= 3, areas
