@@ -134,7 +134,7 @@ def train(
     superpixels_per_object: Annotated[
         float | None,
         _option(
-            "Superpixels that an average object of the validation spans; decides their number there, image by image.",
+            "Superpixels on the area of an average object of the validation; decides their number, image by image.",
             _CHECK,
         ),
     ] = None,

@@ -31,8 +31,9 @@ class ValidationConfig(SuperpixelNumber):
     n_images: int = Field(50, ge=1)
     """Images of the validation split that are measured, evenly spread over it."""
     superpixels_per_object: float | None = Field(None, gt=0)
-    """Superpixels that an object of average area spans, instead of their number: each image then has this times its
-    area over the mean area of its objects, which are the labels above 0 of its first annotator."""
+    """Superpixels of average size on the area of an average object, instead of their number: each image then has this
+    times its area over the mean area of its objects, which are the labels above 0 of its first annotator. An object
+    spans more: refinement puts more superpixels on objects than on the ground."""
     tolerance: int = Field(2, ge=0)
     """Distance in pixels within which boundaries match."""
     color_weight: float = Field(_DEFAULTS.color_weight, ge=0)
