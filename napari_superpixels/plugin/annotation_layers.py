@@ -25,6 +25,7 @@ from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.brush import BrushStroke, read_stroke
 from napari_superpixels.plugin.file_io import stored_placement
+from napari_superpixels.plugin.found_layers import find_layer, own
 from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.partial import write_box
@@ -74,7 +75,8 @@ class AnnotationLayers:
         self.image = region.layer
         self.region = region
         self.superpixels = superpixels
-        self.classes = _find_classes(viewer, region) or _new_classes(region)
+        self.classes = find_layer(viewer, region, "classes", np.uint8) or _new_classes(region)
+        own(self.classes, self.image)
         self.annotation = Annotation(
             superpixels.data, self.classes.data, write=self._write, table=_saved_table(self.classes)
         )
@@ -330,17 +332,6 @@ def _region_at_hand(session: Session, image: Layer) -> Region | None:
     """Return the part of an image that a session works on; None if it works on another image, or on none."""
     origin = None if session.inputs is None else session.inputs.origin
     return origin if isinstance(origin, Region) and origin.layer is image else None
-
-
-def _find_classes(viewer: ViewerModel, region: Region) -> Labels | None:
-    """Return the layer of classes that an earlier annotation of an image left."""
-    for layer in viewer.layers:
-        made = layer.metadata.get(METADATA_KEY, {})
-        if isinstance(layer, Labels) and made.get("view") == "classes" and made.get("image") == region.layer.name:
-            data = layer.data
-            if isinstance(data, np.ndarray) and (data.shape, data.dtype) == (region.full_shape, np.uint8):
-                return layer
-    return None
 
 
 def _saved_table(classes: Labels) -> ClassTable | None:

@@ -18,6 +18,7 @@ from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.found_layers import own
 from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
 from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
 from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
@@ -250,6 +251,7 @@ class ResultLayers:
 
     def _canvas_on(self, layer: Labels, region: Region, *, is_full: bool) -> _Canvas:
         """Show superpixels in a layer, and watch what the user does to it."""
+        own(layer, region.layer)
         apply_label_options(layer, self._options(region))
         layer.bind_key("H", lambda _: self.toggle(), overwrite=True)
         canvas = _Canvas(layer, region, is_full)

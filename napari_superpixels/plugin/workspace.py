@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image
 from psygnal import Signal
 from superqt.utils import QSignalDebouncer
 
@@ -15,7 +15,7 @@ from napari_superpixels.engine.preferences import load_preferences, save_prefere
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
-from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.found_layers import find_layer
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.regions import Region, layer_token
 from napari_superpixels.plugin.warm_up import start_warm_up
@@ -126,7 +126,7 @@ class Workspace:
         except ImageError:
             layers = None
         if layers is None:
-            found = _find_superpixels(self.viewer, region)
+            found = find_layer(self.viewer, region, "superpixels", np.int32)
             if found is None:
                 self.results.adopt(region, labels)
             else:
@@ -194,19 +194,6 @@ def open_workspace(viewer: ViewerModel) -> Workspace:
         start_warm_up()
     workspace.n_users += 1
     return workspace
-
-
-def _find_superpixels(viewer: ViewerModel, region: Region) -> Labels | None:
-    """Return the layer of superpixels that an earlier widget left for an image."""
-    for layer in reversed(viewer.layers):
-        made = layer.metadata.get(METADATA_KEY, {})
-        is_image = made.get("image") == region.layer.name and made.get("view", "superpixels") == "superpixels"
-        if isinstance(layer, Labels) and is_image and isinstance(layer.data, np.ndarray):
-            # The channels of another layer may not be one in memory.
-            fits = (layer.data.shape, layer.data.dtype) == (region.full_shape, np.int32)
-            if fits and region.channel_axis is None:
-                return layer
-    return None
 
 
 # By identity, since viewers compare equal by their content; an entry keeps its viewer until the last widget is closed.
