@@ -22,7 +22,7 @@ from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
-from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.boxes import METADATA_KEY, move_to
 from napari_superpixels.plugin.brush import BrushStroke, read_stroke
 from napari_superpixels.plugin.file_io import stored_placement
 from napari_superpixels.plugin.found_layers import find_layer, own
@@ -184,8 +184,10 @@ class AnnotationLayers:
         events.connect(annotation.restored, self._on_restored)
         events.connect(annotation.undone, self._on_undone)
         events.connect(self._session.recalled, self._remember)
-        events.connect(self.superpixels.events.paint, self._brush_listener("labels"))
-        events.connect(self.classes.events.paint, self._brush_listener("classes"))
+        names: tuple[ArrayName, ArrayName] = ("labels", "classes")
+        for name, layer in zip(names, self.layers, strict=True):
+            events.connect(layer.events.paint, self._brush_listener(name))
+            events.connect(layer.events.data, self._data_listener(name))
 
     def _accept(self, region: Region, result: SolveResult) -> None:
         """Take a result over as the superpixels of its plane."""
@@ -309,6 +311,33 @@ class AnnotationLayers:
             self.annotation.note_brush(name, stroke.indices, stroke.old, stroke.new)
 
         return listen
+
+    def _data_listener(self, name: ArrayName) -> Callable[[Any], None]:
+        layer, annotation = (self.superpixels if name == "labels" else self.classes), self.annotation
+        ours = annotation.labels if name == "labels" else annotation.classes
+
+        def listen(event: Any) -> None:
+            data = layer.data
+            if data is not ours:
+                # The annotation writes to its own array, so that goes back under the layer; this is called once more.
+                layer.data = ours
+                self._take_data(name, layer, data)
+
+        return listen
+
+    def _take_data(self, name: ArrayName, layer: Labels, data: Any) -> None:
+        """Make an act of what others set as a layer's data."""
+        try:
+            values = np.asarray(data)
+            axis = self.region.channel_axis
+            if axis is not None and values.shape == layer.data.shape:
+                # All channels share memory; what is shown counts.
+                shown = values[(*(slice(None),) * axis, self.region.shown_channel(self._viewer.dims))]
+                values = np.broadcast_to(shown, values.shape)
+            self.annotation.take_array(name, values)
+        except ValueError as error:
+            move_to(layer, self.region.placement(is_full=True))
+            self.noted.emit(f"{layer.name!r} keeps what it had. {error}")
 
 
 def _first_along(
