@@ -22,7 +22,7 @@ from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
-from napari_superpixels.plugin.boxes import METADATA_KEY, move_to
+from napari_superpixels.plugin.boxes import METADATA_KEY, lay_over, watch_placement
 from napari_superpixels.plugin.brush import BrushStroke, read_stroke
 from napari_superpixels.plugin.file_io import stored_placement
 from napari_superpixels.plugin.found_layers import find_layer, own
@@ -84,6 +84,7 @@ class AnnotationLayers:
         self.journal: JournalKeeper | None = None
         self._links = Links()
         self._connect()
+        self._follow_image()
         self._color(self.annotation.table)
         results.attach(superpixels, self._accept)
 
@@ -184,10 +185,15 @@ class AnnotationLayers:
         events.connect(annotation.restored, self._on_restored)
         events.connect(annotation.undone, self._on_undone)
         events.connect(self._session.recalled, self._remember)
+        watch_placement(events, self.image, self._follow_image)
         names: tuple[ArrayName, ArrayName] = ("labels", "classes")
         for name, layer in zip(names, self.layers, strict=True):
             events.connect(layer.events.paint, self._brush_listener(name))
             events.connect(layer.events.data, self._data_listener(name))
+
+    def _follow_image(self) -> None:
+        """Keep the classes over an image that is moved, scaled or turned, as the superpixels are kept."""
+        lay_over(self.classes, self.region, is_full=True)
 
     def _accept(self, region: Region, result: SolveResult) -> None:
         """Take a result over as the superpixels of its plane."""
@@ -336,7 +342,7 @@ class AnnotationLayers:
                 values = np.broadcast_to(shown, values.shape)
             self.annotation.take_array(name, values)
         except ValueError as error:
-            move_to(layer, self.region.placement(is_full=True))
+            lay_over(layer, self.region, is_full=True)
             self.noted.emit(f"{layer.name!r} keeps what it had. {error}")
 
 

@@ -12,12 +12,13 @@ from psygnal import Signal
 
 from napari_superpixels.core.metrics import boundary_pixels
 from napari_superpixels.engine.derived import PictureRequest, Pictures, make_pictures
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.provenance import layer_metadata
 from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
-from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, lay_over, watch_placement
 from napari_superpixels.plugin.found_layers import own
 from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
 from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
@@ -42,6 +43,8 @@ class _Canvas:
     """Who puts results into the layer while it is edited by hand; None: this module does."""
     version: int = 0
     """How often superpixels were edited by hand."""
+    links: Links = field(default_factory=Links)
+    """What is heard of the layer and its image."""
 
     def would_lose_edits(self, region: Region) -> bool:
         """Say whether writing a region would overwrite what the user painted."""
@@ -102,6 +105,8 @@ class ResultLayers:
         self._session.view_changed.disconnect(self._on_view_changed)
         self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        for canvas in self._canvases.values():
+            canvas.links.close()
         self._pictures.close()
         self._painter.close()
 
@@ -259,6 +264,7 @@ class ResultLayers:
         # `paint` comes when a stroke ends, this with every dab of it: a live result must not wipe a stroke under way.
         layer.events.labels_update.connect(lambda: self._on_painted(canvas))
         layer.events.data.connect(lambda: self._on_data(canvas))
+        watch_placement(canvas.links, region.layer, lambda: lay_over(layer, canvas.region, is_full=canvas.is_full))
         return canvas
 
     def _rewrite(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
@@ -281,7 +287,7 @@ class ResultLayers:
             canvas.region = region
             canvas.version += 1
             canvas.accept(region, result)
-            move_to(layer, region.placement(is_full=True))
+            lay_over(layer, region, is_full=True)
             layer.metadata[METADATA_KEY] = layer_metadata(result)
             return
         if canvas.is_full and layer.data.shape == region.full_shape:
@@ -292,7 +298,7 @@ class ResultLayers:
             # Safe: nobody has painted here, so there is no undo history that the new data would contradict.
             layer.data, canvas.is_full = _labels_array(region, labels)
         canvas.region = region
-        move_to(layer, region.placement(is_full=canvas.is_full))
+        lay_over(layer, region, is_full=canvas.is_full)
         layer.metadata[METADATA_KEY] = layer_metadata(result)
         layer.refresh(extent=False)
 
