@@ -16,6 +16,12 @@ def own(layer: Labels, image: Layer) -> None:
     _owners[layer] = layer_token(image)
 
 
+def leave(layer: Labels) -> None:
+    """Leave a layer to the user, hidden, and let no image take it: its own has another size now."""
+    _owners[layer] = _NOBODY
+    layer.visible = False
+
+
 def may_be_of(layer: Labels, image: Layer) -> bool:
     """Say whether a layer belongs to an image, or to none, as one from a file that no image has taken yet."""
     return _owners.get(layer, layer_token(image)) == layer_token(image)
@@ -53,5 +59,6 @@ def _fits(data: object, region: Region, dtype: npt.DTypeLike) -> bool:
     return region.channel_axis is None or data.strides[region.channel_axis] == 0
 
 
+_NOBODY = -1
 #: Tokens of images, which go on when the images are gone: what was theirs is for no other image.
 _owners: WeakKeyDictionary[Labels, int] = WeakKeyDictionary()

@@ -115,6 +115,7 @@ class ResultLayers:
         region = current_region(result, self._viewer.layers)
         if region is None:
             return
+        self._part(region)
         key = self._key(region)
         canvas = self._canvases.get(key)
         if canvas is not None and canvas.accept is None and canvas.would_lose_edits(region):
@@ -218,6 +219,18 @@ class ResultLayers:
         is_visible = self.is_shown
         for layer in filter(None, shown):
             layer.visible = not is_visible
+
+    def _part(self, region: Region) -> None:
+        """Part from a layer that is edited by hand once its image has another size: it can take no result any more."""
+        key = (layer_token(region.layer), False)
+        canvas = self._canvases.get(key)
+        if canvas is not None and canvas.accept is not None and canvas.layer.data.shape != region.full_shape:
+            del self._canvases[key]
+            canvas.links.close()
+            self.noted.emit(
+                f"The image {region.layer.name!r} has another size now: what was done on it before stays in "
+                f"{canvas.layer.name!r} and its classes, now hidden."
+            )
 
     def _leave(self, canvas: _Canvas, region: Region) -> None:
         """Keep a painted layer as it is, out of the way of the new superpixels where they cover all of it."""
