@@ -1,9 +1,14 @@
 """The evented state of the corrected and annotated superpixels of one image."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from napari_superpixels.engine.annotation_brush import BrushActs
 from napari_superpixels.engine.annotation_classes import ClassActs
+from napari_superpixels.engine.deltas import DTYPES, ArrayDelta, ArrayName, classes_used
+from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.pipeline import SolveResult
 
 
@@ -25,6 +30,46 @@ class Annotation(BrushActs, ClassActs):
     >>> annotation.undo().name
     'Paint class 1'
     """
+
+    def take_array(self, array: ArrayName, values: npt.NDArray[np.integer[Any]]) -> Entry | None:
+        """Write an array that another program made, in all planes, as one act.
+
+        Superpixels are taken as they are: they may lie in several parts, and nothing holds them in the next
+        segmentation.
+
+        Parameters
+        ----------
+        array : {"labels", "classes"}
+            Which array.
+        values : ndarray of integers
+            All of it.
+
+        Returns
+        -------
+        Entry or None
+            The act; None if nothing changes.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another, or a number is below 0, above 255 for classes, or for superpixels above the number
+            of pixels and all that are there.
+        """
+        self.end_stroke()
+        old = self._arrays.arrays[array]
+        if values.shape != old.shape:
+            raise ValueError(f"The {array} have shape {values.shape}; expected {old.shape}.")
+        highest = 255 if array == "classes" else max(old.size, int(old.max()))
+        if values.min() < 0 or values.max() > highest:
+            raise ValueError(f"The {array} are numbers from {values.min()} to {values.max()}; expected 0 to {highest}.")
+        everywhere = tuple(slice(0, n) for n in old.shape)
+        delta = ArrayDelta.between(array, everywhere, old, values.astype(DTYPES[array]))
+        if delta is None:
+            return None
+        self._put(delta)
+        if array == "classes":
+            return self._commit_classes("Replace classes", delta, classes_used(self.classes))
+        return self._record("Replace superpixels", [delta], [])
 
 
 def warm_up_acts(result: SolveResult) -> None:

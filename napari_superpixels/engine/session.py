@@ -241,8 +241,11 @@ class Session:
         self._scheduler.cancel()
 
     def close(self) -> None:
-        """Stop the worker; no signal follows."""
+        """Stop the worker, and drop the result and what was kept for the next one; no signal follows."""
         self._scheduler.close()
+        self._inputs = self._result = self._shown = self._asked = None
+        # Another one: the worker may still be running the old one.
+        self._pipeline = Pipeline()
 
     def _submit(self, *, is_recall: bool = False) -> None:
         if self._inputs is None:

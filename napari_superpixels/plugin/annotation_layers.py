@@ -22,9 +22,10 @@ from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.params import SegmentParams
-from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.boxes import METADATA_KEY, lay_over, watch_placement
 from napari_superpixels.plugin.brush import note_stroke
 from napari_superpixels.plugin.file_io import stored_placement
+from napari_superpixels.plugin.found_layers import find_layer, own
 from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.partial import write_box
@@ -74,7 +75,8 @@ class AnnotationLayers:
         self.image = region.layer
         self.region = region
         self.superpixels = superpixels
-        self.classes = _find_classes(viewer, region) or _new_classes(region)
+        self.classes = find_layer(viewer, region, "classes", np.uint8) or _new_classes(region)
+        own(self.classes, self.image)
         self.annotation = Annotation(
             superpixels.data, self.classes.data, write=self._write, table=_saved_table(self.classes)
         )
@@ -82,6 +84,7 @@ class AnnotationLayers:
         self.journal: JournalKeeper | None = None
         self._links = Links()
         self._connect()
+        self._follow_image()
         self._color(self.annotation.table)
         results.attach(superpixels, self._accept)
 
@@ -182,8 +185,15 @@ class AnnotationLayers:
         events.connect(annotation.restored, self._on_restored)
         events.connect(annotation.undone, self._on_undone)
         events.connect(self._session.recalled, self._remember)
-        events.connect(self.superpixels.events.paint, self._brush_listener("labels"))
-        events.connect(self.classes.events.paint, self._brush_listener("classes"))
+        watch_placement(events, self.image, self._follow_image)
+        names: tuple[ArrayName, ArrayName] = ("labels", "classes")
+        for name, layer in zip(names, self.layers, strict=True):
+            events.connect(layer.events.paint, self._brush_listener(name))
+            events.connect(layer.events.data, self._data_listener(name))
+
+    def _follow_image(self) -> None:
+        """Keep the classes over an image that is moved, scaled or turned, as the superpixels are kept."""
+        lay_over(self.classes, self.region, is_full=True)
 
     def _accept(self, region: Region, result: SolveResult) -> None:
         """Take a result over as the superpixels of its plane."""
@@ -307,6 +317,33 @@ class AnnotationLayers:
 
         return listen
 
+    def _data_listener(self, name: ArrayName) -> Callable[[Any], None]:
+        layer, annotation = (self.superpixels if name == "labels" else self.classes), self.annotation
+        ours = annotation.labels if name == "labels" else annotation.classes
+
+        def listen(event: Any) -> None:
+            data = layer.data
+            if data is not ours:
+                # The annotation writes to its own array, so that goes back under the layer; this is called once more.
+                layer.data = ours
+                self._take_data(name, layer, data)
+
+        return listen
+
+    def _take_data(self, name: ArrayName, layer: Labels, data: Any) -> None:
+        """Make an act of what others set as a layer's data."""
+        try:
+            values = np.asarray(data)
+            axis = self.region.channel_axis
+            if axis is not None and values.shape == layer.data.shape:
+                # All channels share memory; what is shown counts.
+                shown = values[(*(slice(None),) * axis, self.region.shown_channel(self._viewer.dims))]
+                values = np.broadcast_to(shown, values.shape)
+            self.annotation.take_array(name, values)
+        except ValueError as error:
+            lay_over(layer, self.region, is_full=True)
+            self.noted.emit(f"{layer.name!r} keeps what it had. {error}")
+
 
 def _first_along(
     axis: int, box: Box, mask: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]
@@ -329,17 +366,6 @@ def _region_at_hand(session: Session, image: Layer) -> Region | None:
     """Return the part of an image that a session works on; None if it works on another image, or on none."""
     origin = None if session.inputs is None else session.inputs.origin
     return origin if isinstance(origin, Region) and origin.layer is image else None
-
-
-def _find_classes(viewer: ViewerModel, region: Region) -> Labels | None:
-    """Return the layer of classes that an earlier annotation of an image left."""
-    for layer in viewer.layers:
-        made = layer.metadata.get(METADATA_KEY, {})
-        if isinstance(layer, Labels) and made.get("view") == "classes" and made.get("image") == region.layer.name:
-            data = layer.data
-            if isinstance(data, np.ndarray) and (data.shape, data.dtype) == (region.full_shape, np.uint8):
-                return layer
-    return None
 
 
 def _saved_table(classes: Labels) -> ClassTable | None:

@@ -1,5 +1,7 @@
 """Layers that lie over a region of an image and are replaced as a whole with every result."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,36 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
+from napari_superpixels.engine.links import Links
 from napari_superpixels.plugin.regions import Region, layer_token
 
 #: Key of a layer's metadata that says that this plugin made it, and of what.
 METADATA_KEY = "napari_superpixels"
+_PLACING = ("scale", "translate", "rotate", "shear", "affine")
+
+
+@dataclass(eq=False)
+class _Box:
+    """A layer, and what it lies over while its image is in the viewer."""
+
+    layer: Layer
+    region: Region | None = None
+    is_full: bool = False
+    links: Links = field(default_factory=Links)
+
+    def lay_over(self, region: Region) -> None:
+        if self.region is None:
+            watch_placement(self.links, region.layer, self.follow)
+        self.region = region
+        self.follow()
+
+    def follow(self) -> None:
+        if self.region is not None:
+            lay_over(self.layer, self.region, is_full=self.is_full)
+
+    def release(self) -> None:
+        self.links.close()
+        self.region = None
 
 
 class BoxLayers:
@@ -22,21 +50,24 @@ class BoxLayers:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._layers: dict[tuple[str, int], Layer] = {}
+        self._boxes: dict[tuple[str, int], _Box] = {}
         self._is_removing = False
         viewer.layers.events.removed.connect(self._on_removed)
 
     def close(self) -> None:
         """Stop watching the viewer; the layers stay."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        for box in self._boxes.values():
+            box.release()
 
     def layers(self, kind: str) -> list[Layer]:
         """Return the layers of a kind, of all images."""
-        return [layer for (k, _), layer in self._layers.items() if k == kind]
+        return [box.layer for (k, _), box in self._boxes.items() if k == kind]
 
     def get(self, kind: str, image: Layer) -> Layer | None:
         """Return the layer of a kind that belongs to an image."""
-        return self._layers.get((kind, layer_token(image)))
+        box = self._boxes.get((kind, layer_token(image)))
+        return None if box is None else box.layer
 
     def remove(self, kind: str, image: Layer | None = None) -> None:
         """Remove the layers of a kind from the viewer: of one image, or of all."""
@@ -63,7 +94,8 @@ class BoxLayers:
         data = region.boxed(values, n_colors=3 if is_rgb else 0)
         layer = self.get(kind, region.layer)
         if isinstance(layer, Image) and (layer.rgb, layer.ndim) == (is_rgb, region.layer.ndim):
-            replace_data(layer, data, region)
+            layer.data = data
+            self.lay_over(kind, region)
             if limits is not None:
                 layer.contrast_limits_range = limits
                 layer.contrast_limits = limits
@@ -71,7 +103,7 @@ class BoxLayers:
         options: dict[str, Any] = {} if is_rgb else {"contrast_limits": limits or (0.0, 1.0), "colormap": colormap}
         self.adopt(
             kind,
-            region.layer,
+            region,
             Image(
                 data,
                 name=name,
@@ -97,7 +129,8 @@ class BoxLayers:
         data = region.boxed(values) if region.channel_axis is not None else values.reshape(region.box_shape)
         layer = self.get(kind, region.layer)
         if isinstance(layer, Labels) and layer.ndim == region.layer.ndim:
-            replace_data(layer, data, region)
+            layer.data = data
+            self.lay_over(kind, region)
         else:
             layer = Labels(
                 data,
@@ -107,38 +140,55 @@ class BoxLayers:
                 opacity=0.8,
                 **region.placement(is_full=False),
             )
-            self.adopt(kind, region.layer, layer, on_top=on_top)
+            self.adopt(kind, region, layer, on_top=on_top)
         # Not by hand; napari makes a layer editable again with all new data.
         layer.editable = False
 
-    def adopt(self, kind: str, image: Layer, layer: Layer, *, on_top: bool = False) -> None:
-        """Add a layer to the viewer as the one of its kind, over the image or on top of all, without selecting it."""
+    def adopt(self, kind: str, region: Region, layer: Layer, *, is_full: bool = False, on_top: bool = False) -> None:
+        """Add a layer to the viewer as the one of its kind, over the image or on top of all, without selecting it.
+
+        It follows the image where that is moved; `is_full` says that its data have the image's coordinates, not the
+        region's.
+        """
+        image = region.layer
         if (old := self.get(kind, image)) is not None:
             self._is_removing = True
             self._viewer.layers.remove(old)
             self._is_removing = False
-        self._layers[kind, layer_token(image)] = layer
+        self._boxes[kind, layer_token(image)] = _Box(layer, is_full=is_full)
+        self.lay_over(kind, region)
         layers = self._viewer.layers
         selected = set(layers.selection)
         layers.insert(len(layers) if on_top else layers.index(image) + 1, layer)
         layers.selection = selected
 
+    def lay_over(self, kind: str, region: Region) -> None:
+        """Let the layer of a kind lie over another region of its image from now on."""
+        self._boxes[kind, layer_token(region.layer)].lay_over(region)
+
     def _on_removed(self, event: Any) -> None:
-        for key, layer in list(self._layers.items()):
-            if layer is event.value:
-                del self._layers[key]
+        for key, box in list(self._boxes.items()):
+            if box.layer is event.value:
+                box.release()
+                del self._boxes[key]
                 if not self._is_removing:
                     self.removed.emit(key[0])
+            elif box.region is not None and box.region.layer is event.value:
+                box.release()
 
 
-def replace_data(layer: Layer, data: npt.NDArray[Any], region: Region) -> None:
-    """Replace what a layer shows, and where; only for layers that nobody edits by hand."""
-    layer.data = data
-    move_to(layer, region.placement(is_full=False))
+def watch_placement(links: Links, image: Layer, slot: Callable[[], None]) -> None:
+    """Call a function whenever an image is moved, scaled or turned."""
+    for name in _PLACING:
+        links.connect(getattr(image.events, name), slot)
 
 
-def move_to(layer: Layer, placement: dict[str, Any]) -> None:
-    """Set a layer's transform as far as it differs."""
+def lay_over(layer: Layer, region: Region, *, is_full: bool) -> None:
+    """Put a layer over a region of its image, or over all of it, as far as it lies elsewhere."""
+    # An image whose data got more or fewer axes has no such region any more.
+    if not len(region.position) == region.layer.ndim == layer.ndim:
+        return
+    placement = region.placement(is_full=is_full)
     for name in ("scale", "translate", "rotate", "shear"):
         if not np.allclose(getattr(layer, name), placement[name]):
             setattr(layer, name, placement[name])

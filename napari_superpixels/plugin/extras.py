@@ -9,7 +9,7 @@ from psygnal import Signal
 
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.session import Session
-from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers
 from napari_superpixels.plugin.regions import Region, current_region
 from napari_superpixels.plugin.style import seed_options
 
@@ -95,13 +95,13 @@ class ExtraViews:
             if not self._is_in_use(layer):
                 layer.data = points
                 layer.selected_data = set()
-                move_to(layer, region.placement(is_full=True))
+                self._boxes.lay_over("seeds", region)
             return
         options = seed_options(region.shape, len(points)) | region.placement(is_full=True)
         options["size"] *= max(region.factors)
         metadata = {METADATA_KEY: {"image": region.layer.name, "view": "seeds"}}
         layer = Points(points, name=title, metadata=metadata, **options)
-        self._boxes.adopt("seeds", region.layer, layer, on_top=True)
+        self._boxes.adopt("seeds", region, layer, is_full=True, on_top=True)
 
     def _refuse(self, name: str, *, has_model: bool) -> None:
         self._wanted.discard(name)

@@ -8,7 +8,8 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.engine.links import Links
+from napari_superpixels.plugin.boxes import METADATA_KEY, lay_over, watch_placement
 from napari_superpixels.plugin.partial import write_pixels
 from napari_superpixels.plugin.regions import Region
 
@@ -34,6 +35,7 @@ class Guides:
         self._layer: Labels | None = None
         self._region: Region | None = None
         self._pixels: dict[Guide, Pixels] = {}
+        self._links = Links()
 
     def set_region(self, region: Region | None) -> None:
         """Draw on another plane from now on, or on none; what was drawn goes."""
@@ -61,6 +63,8 @@ class Guides:
             **region.placement(is_full=True),
         )
         self._layer.editable = False
+        self._links.close()
+        watch_placement(self._links, region.layer, self._follow_image)
         selected = set(layers.selection)
         layers.append(self._layer)
         layers.selection = selected
@@ -104,7 +108,12 @@ class Guides:
             indices[axis] = part
         write_pixels(layer, tuple(indices), value)
 
+    def _follow_image(self) -> None:
+        if self._layer is not None and self._region is not None:
+            lay_over(self._layer, self._region, is_full=True)
+
     def _remove(self) -> None:
+        self._links.close()
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)

@@ -1,7 +1,5 @@
 """Results as napari layers: written in place while tuning, never over what the user painted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,47 +10,18 @@ from psygnal import Signal
 
 from napari_superpixels.core.metrics import boundary_pixels
 from napari_superpixels.engine.derived import PictureRequest, Pictures, make_pictures
+from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.provenance import layer_metadata
 from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
-from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, move_to
+from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, lay_over, watch_placement
+from napari_superpixels.plugin.canvas import Accept, Canvas, Position
+from napari_superpixels.plugin.found_layers import own
 from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
 from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
 from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
-
-Position = tuple[int | None, ...]
-#: Puts the superpixels of a result into a layer that is edited by hand.
-Accept = Callable[[Region, SolveResult], None]
-
-
-@dataclass(eq=False)
-class _Canvas:
-    """The layer that holds an image's superpixels, what it shows, and which of its planes the user has changed."""
-
-    layer: Labels
-    region: Region
-    is_full: bool
-    edited: set[Position] = field(default_factory=set)
-    is_hidden: bool = False
-    """Whether the user had hidden the superpixels when another layer had to show them."""
-    accept: Accept | None = None
-    """Who puts results into the layer while it is edited by hand; None: this module does."""
-    version: int = 0
-    """How often superpixels were edited by hand."""
-
-    def would_lose_edits(self, region: Region) -> bool:
-        """Say whether writing a region would overwrite what the user painted."""
-        if not self.is_full or not region.covers_plane:
-            return bool(self.edited)
-        return any(_overlap(position, region.position) for position in self.edited)
-
-    def can_take(self, region: Region) -> bool:
-        """Say whether a region is a plane of the layer, with the same channels."""
-        is_plane = self.is_full and region.covers_plane and len(region.axes) == 2
-        has_channels = region.channel_axis == self.region.channel_axis
-        return is_plane and has_channels and self.layer.data.shape == region.full_shape
 
 
 class ResultLayers:
@@ -77,7 +46,7 @@ class ResultLayers:
         self._viewer = viewer
         self._session = session
         # By the image's token, and whether it is beside a layer that is edited by hand and cannot take the result.
-        self._canvases: dict[tuple[int, bool], _Canvas] = {}
+        self._canvases: dict[tuple[int, bool], Canvas] = {}
         self._pictures = BoxLayers(viewer)
         self._is_writing = False
         self._painter: Scheduler[PictureRequest, Pictures] = Scheduler(
@@ -89,18 +58,18 @@ class ResultLayers:
             on_cancelled=lambda request: None,
             on_idle=lambda: None,
         )
+        self._links = Links()
         # After the widgets, which tell of a new result first and then what is to be known about its layer.
-        session.solved.connect(self.show, priority=-1)
-        session.view_changed.connect(self._on_view_changed)
-        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._links.connect(session.solved, self.show, priority=-1)
+        self._links.connect(session.view_changed, self._on_view_changed)
+        self._links.connect(viewer.dims.events.ndisplay, self._on_ndisplay)
+        self._links.connect(viewer.layers.events.removed, self._drop_gone)
 
     def close(self) -> None:
         """Stop watching the session and the viewer; the layers stay."""
-        self._session.solved.disconnect(self.show)
-        self._session.view_changed.disconnect(self._on_view_changed)
-        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._links.close()
+        for key in list(self._canvases):
+            self._drop(key)
         self._pictures.close()
         self._painter.close()
 
@@ -109,10 +78,12 @@ class ResultLayers:
         region = current_region(result, self._viewer.layers)
         if region is None:
             return
+        self._part(region)
         key = self._key(region)
         canvas = self._canvases.get(key)
         if canvas is not None and canvas.accept is None and canvas.would_lose_edits(region):
             self._leave(canvas, region)
+            self._drop(key)
             canvas = None
         elif canvas is not None and canvas.layer.ndim != len(region.full_shape):
             # A layer cannot get more or fewer axes: napari before 0.7 does not extend its transform.
@@ -162,8 +133,10 @@ class ResultLayers:
         """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image."""
         key = (layer_token(region.layer), False)
         canvas = self._canvases.get(key)
-        if canvas is not None and canvas.layer is not layer:
-            canvas.layer.visible = False
+        if canvas is not None:
+            self._drop(key)
+            if canvas.layer is not layer:
+                canvas.layer.visible = False
         canvas = self._canvases[key] = self._canvas_on(layer, region, is_full=layer.data.shape == region.full_shape)
         self._draw_outlines(canvas)
         self.shown.emit(layer)
@@ -182,6 +155,7 @@ class ResultLayers:
         canvas = self._canvas_of(layer)
         if canvas is not None:
             canvas.accept = None
+            self._drop_gone()
 
     def redraw(self, layer: Labels, region: Region, box: PlaneBox | None) -> None:
         """Bring pictures of a layer's superpixels up to date after somebody edited a plane in a box, or all over it."""
@@ -213,7 +187,18 @@ class ResultLayers:
         for layer in filter(None, shown):
             layer.visible = not is_visible
 
-    def _leave(self, canvas: _Canvas, region: Region) -> None:
+    def _part(self, region: Region) -> None:
+        """Part from a layer that is edited by hand once its image has another size: it can take no result any more."""
+        key = (layer_token(region.layer), False)
+        canvas = self._canvases.get(key)
+        if canvas is not None and canvas.accept is not None and canvas.layer.data.shape != region.full_shape:
+            self._drop(key)
+            self.noted.emit(
+                f"The image {region.layer.name!r} has another size now: what was done on it before stays in "
+                f"{canvas.layer.name!r} and its classes, now hidden."
+            )
+
+    def _leave(self, canvas: Canvas, region: Region) -> None:
         """Keep a painted layer as it is, out of the way of the new superpixels where they cover all of it."""
         covers_all = all(i is None for i in region.position)
         if covers_all:
@@ -221,7 +206,7 @@ class ResultLayers:
         where = f"{canvas.layer.name!r}{', now hidden' if covers_all else ''}"
         self.noted.emit(f"Your changes stay in {where}; new superpixels get a layer of their own.")
 
-    def _shown_layer(self, canvas: _Canvas) -> Layer | None:
+    def _shown_layer(self, canvas: Canvas) -> Layer | None:
         """Return the layer that shows an image's superpixels in the present view, None if it is not there yet."""
         if self._options(canvas.region)["visible"]:
             return canvas.layer
@@ -233,10 +218,10 @@ class ResultLayers:
         canvas = self._canvases.get((token, False))
         return token, canvas is not None and canvas.accept is not None and not canvas.can_take(region)
 
-    def _canvas_of(self, layer: Labels) -> _Canvas | None:
+    def _canvas_of(self, layer: Labels) -> Canvas | None:
         return next((canvas for canvas in self._canvases.values() if canvas.layer is layer), None)
 
-    def _new_canvas(self, region: Region, result: SolveResult) -> _Canvas:
+    def _new_canvas(self, region: Region, result: SolveResult) -> Canvas:
         data, is_full = _labels_array(region, result.superpixels.labels)
         layer = Labels(
             data,
@@ -248,18 +233,21 @@ class ResultLayers:
         self._viewer.add_layer(layer)
         return canvas
 
-    def _canvas_on(self, layer: Labels, region: Region, *, is_full: bool) -> _Canvas:
+    def _canvas_on(self, layer: Labels, region: Region, *, is_full: bool) -> Canvas:
         """Show superpixels in a layer, and watch what the user does to it."""
+        own(layer, region.layer)
         apply_label_options(layer, self._options(region))
-        layer.bind_key("H", lambda _: self.toggle(), overwrite=True)
-        canvas = _Canvas(layer, region, is_full)
-        layer.events.paint.connect(lambda: self._on_painted(canvas))
+        canvas = Canvas(layer, region, is_full)
+        canvas.keys.bind([layer], {"H": self.toggle})
+        links = canvas.links
+        links.connect(layer.events.paint, lambda: self._on_painted(canvas))
         # `paint` comes when a stroke ends, this with every dab of it: a live result must not wipe a stroke under way.
-        layer.events.labels_update.connect(lambda: self._on_painted(canvas))
-        layer.events.data.connect(lambda: self._on_data(canvas))
+        links.connect(layer.events.labels_update, lambda: self._on_painted(canvas))
+        links.connect(layer.events.data, lambda: self._on_data(canvas))
+        watch_placement(links, region.layer, lambda: lay_over(layer, canvas.region, is_full=canvas.is_full))
         return canvas
 
-    def _rewrite(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
+    def _rewrite(self, canvas: Canvas, region: Region, result: SolveResult) -> None:
         """Write a result to a layer that is there, and change its looks where another size asks for others."""
         had_ready_lines, needs_ready_lines = _needs_ready_lines(canvas.region), _needs_ready_lines(region)
         if had_ready_lines != needs_ready_lines:
@@ -273,13 +261,13 @@ class ResultLayers:
             options = self._options(region)
             apply_label_options(canvas.layer, {**options, "visible": options["visible"] and not canvas.is_hidden})
 
-    def _write(self, canvas: _Canvas, region: Region, result: SolveResult) -> None:
+    def _write(self, canvas: Canvas, region: Region, result: SolveResult) -> None:
         layer, labels = canvas.layer, result.superpixels.labels
         if canvas.accept is not None:
             canvas.region = region
             canvas.version += 1
             canvas.accept(region, result)
-            move_to(layer, region.placement(is_full=True))
+            lay_over(layer, region, is_full=True)
             layer.metadata[METADATA_KEY] = layer_metadata(result)
             return
         if canvas.is_full and layer.data.shape == region.full_shape:
@@ -290,7 +278,7 @@ class ResultLayers:
             # Safe: nobody has painted here, so there is no undo history that the new data would contradict.
             layer.data, canvas.is_full = _labels_array(region, labels)
         canvas.region = region
-        move_to(layer, region.placement(is_full=canvas.is_full))
+        lay_over(layer, region, is_full=canvas.is_full)
         layer.metadata[METADATA_KEY] = layer_metadata(result)
         layer.refresh(extent=False)
 
@@ -309,7 +297,7 @@ class ResultLayers:
             labels, version = region.plane_of(canvas.layer.data).copy(), canvas.version
         self._painter.submit(PictureRequest(result, mode == "mean-color", wants_outlines, labels, version))
 
-    def _draw_outlines(self, canvas: _Canvas) -> None:
+    def _draw_outlines(self, canvas: Canvas) -> None:
         """Draw ready-made outlines at once, where they are needed and no result tells what to draw."""
         region = canvas.region
         if _needs_ready_lines(region):
@@ -356,7 +344,7 @@ class ResultLayers:
         for canvas in self._canvases.values():
             apply_label_options(canvas.layer, self._options(canvas.region))
 
-    def _on_painted(self, canvas: _Canvas) -> None:
+    def _on_painted(self, canvas: Canvas) -> None:
         if self._is_writing or canvas.accept is not None:
             return
         layer, dims = canvas.layer, self._viewer.dims
@@ -369,28 +357,23 @@ class ResultLayers:
         free = {*axes, canvas.region.channel_axis}
         canvas.edited.add(tuple(None if axis in free else int(i) for axis, i in enumerate(point)))
 
-    def _on_data(self, canvas: _Canvas) -> None:
+    def _on_data(self, canvas: Canvas) -> None:
         if not self._is_writing:
             canvas.edited.add((None,) * canvas.layer.ndim)
 
-    def _on_removed(self, event: Any) -> None:
-        # Who keeps a layer brings it back.
-        self._canvases = {
-            key: canvas
-            for key, canvas in self._canvases.items()
-            if canvas.layer is not event.value or canvas.accept is not None
-        }
+    def _drop_gone(self) -> None:
+        """Forget layers that were removed, unless somebody keeps them and brings them back, or whose image was."""
+        layers = self._viewer.layers
+        for key, canvas in list(self._canvases.items()):
+            if canvas.region.layer not in layers or (canvas.layer not in layers and canvas.accept is None):
+                self._drop(key)
+
+    def _drop(self, key: tuple[int, bool]) -> None:
+        self._canvases.pop(key).close()
 
 
 def _needs_ready_lines(region: Region) -> bool:
     return len(region.axes) == 2 and int(np.prod(region.shape)) > MAX_CONTOUR_PIXELS
-
-
-def _overlap(first: Position, second: Position) -> bool:
-    # An image whose data got more or fewer axes has no planes in common with what it was.
-    if len(first) != len(second):
-        return True
-    return all(a is None or b is None or a == b for a, b in zip(first, second, strict=True))
 
 
 def _labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:

@@ -17,6 +17,7 @@ from napari_superpixels.engine.project import ImageReference, Pixels, Project, h
 from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.found_layers import may_be_of
 from napari_superpixels.plugin.regions import Region, layer_token, shown_region
 from napari_superpixels.plugin.workspace import Workspace
 from napari_superpixels.widgets.wording import describe_error
@@ -218,7 +219,7 @@ class Safekeeping:
         for layer in reversed(self._viewer.layers):
             made = layer.metadata.get(METADATA_KEY, {})
             if isinstance(layer, Labels) and made.get("project") and made.get("image") in names:
-                if isinstance(layer.data, np.ndarray) and layer.data.shape == shape:
+                if isinstance(layer.data, np.ndarray) and layer.data.shape == shape and may_be_of(layer, image):
                     found.setdefault(made.get("view") == "classes", layer)
         return (found[False], found[True]) if len(found) == 2 else None
 

@@ -15,7 +15,7 @@ from napari_superpixels.engine.preferences import load_preferences, save_prefere
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
-from napari_superpixels.plugin.boxes import METADATA_KEY
+from napari_superpixels.plugin.found_layers import find_layer, leave
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.regions import Region, layer_token
 from napari_superpixels.plugin.warm_up import start_warm_up
@@ -54,6 +54,7 @@ class Workspace:
         self._links.connect(self.session.params_changed, self._on_changed)
         self._links.connect(self.session.view_changed, self._on_changed)
         self._links.connect(viewer.layers.events.removed, self._on_removed)
+        self._links.connect(self.results.shown, self._on_shown)
 
     def release(self) -> None:
         """Say that one widget uses it no more; with the last, computing stops. The layers stay."""
@@ -126,7 +127,7 @@ class Workspace:
         except ImageError:
             layers = None
         if layers is None:
-            found = _find_superpixels(self.viewer, region)
+            found = find_layer(self.viewer, region, "superpixels", np.int32)
             if found is None:
                 self.results.adopt(region, labels)
             else:
@@ -149,6 +150,12 @@ class Workspace:
         if token in self._annotations:
             self._close_annotation(token)
 
+    def _on_shown(self, shown: Labels) -> None:
+        """End annotations whose superpixels gave way to others."""
+        for token, layers in list(self._annotations.items()):
+            if self.results.superpixels_of(layers.image) is not layers.superpixels:
+                self._close_annotation(token)
+
     def _take_at_hand(self, layers: AnnotationLayers) -> None:
         if layers is not self.annotation_at_hand:
             self.annotation_at_hand = layers
@@ -160,6 +167,10 @@ class Workspace:
         if layers is self.annotation_at_hand:
             self.annotation_at_hand = None
         layers.close()
+        has_parted = self.results.superpixels_of(layers.image) is not layers.superpixels
+        if has_parted and layers.superpixels.data.shape != layers.region.full_shape:
+            for layer in layers.layers:
+                leave(layer)
 
     def _on_annotated(self, *_: Any) -> None:
         self.annotated.emit()
@@ -194,19 +205,6 @@ def open_workspace(viewer: ViewerModel) -> Workspace:
         start_warm_up()
     workspace.n_users += 1
     return workspace
-
-
-def _find_superpixels(viewer: ViewerModel, region: Region) -> Labels | None:
-    """Return the layer of superpixels that an earlier widget left for an image."""
-    for layer in reversed(viewer.layers):
-        made = layer.metadata.get(METADATA_KEY, {})
-        is_image = made.get("image") == region.layer.name and made.get("view", "superpixels") == "superpixels"
-        if isinstance(layer, Labels) and is_image and isinstance(layer.data, np.ndarray):
-            # The channels of another layer may not be one in memory.
-            fits = (layer.data.shape, layer.data.dtype) == (region.full_shape, np.int32)
-            if fits and region.channel_axis is None:
-                return layer
-    return None
 
 
 # By identity, since viewers compare equal by their content; an entry keeps its viewer until the last widget is closed.

@@ -7,6 +7,7 @@ import sys
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent
 
@@ -159,3 +160,45 @@ def test_a_program_that_ends_with_its_viewer_open_says_nothing() -> None:
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "Error" not in ended.stderr
+
+
+def test_image_of_another_size_is_annotated_anew(viewer, correct, dock, solve, color_blocks) -> None:
+    paint(correct, A, C)
+    old, image, folder = correct.layers, correct.layers.image, correct.safekeeping.folder
+    kept = state(correct)
+    dock.session.update_view(live=False)
+    image.data = color_blocks[:40].copy()
+    correct.refresh()
+    assert "press Segment" in correct.reason
+    solve()
+    assert correct.reason == ""
+    assert correct.layers.superpixels.data.shape == (40, 80)
+    assert not correct.layers.annotation.classes.any()
+    assert f"is kept in {folder}" in correct.panel.status.text()
+    assert len(list(folder.iterdir())) == 1
+    assert all(layer in viewer.layers and not layer.visible for layer in old.layers)
+    assert (old.superpixels.data.tobytes(), old.classes.data.tobytes()) == kept
+    paint(correct, A)
+    assert correct.layers.annotation.progress > 0
+    image.data = color_blocks
+    solve()
+    assert (correct.reason, correct.layers.annotation.classes.any()) == ("", False)
+
+
+def test_stack_of_more_planes_is_annotated_anew(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    image = viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    old = correct.layers
+    wait_result(lambda: setattr(image, "data", np.stack([color_blocks[..., 0]] * 5)))
+    assert correct.reason == ""
+    assert correct.layers.classes.data.shape == (5, 60, 80)
+    assert not correct.layers.annotation.classes.any()
+    assert old.classes.data.any()
+    wait_result(lambda: viewer.dims.set_current_step(0, 4))
+    paint(correct, A)
+    assert correct.layers.annotation.classes[4].any()
+    wait_result(lambda: setattr(image, "data", color_blocks[..., 0]))
+    assert correct.reason == ""
+    assert correct.layers.classes.data.shape == (60, 80)
