@@ -194,6 +194,12 @@ class AnnotationCore:
         return self._plane_state(self.plane).params
 
     @property
+    def is_worked_on(self) -> bool:
+        """Whether the plane at hand was corrected, painted or checked by hand."""
+        state = self._plane_state(self.plane)
+        return bool(state.corrections or state.checked) or bool(self.classes_plane.any())
+
+    @property
     def progress(self) -> float:
         """Share of the plane at hand that has a class, 0 to 1."""
         return self.index.annotated_share()

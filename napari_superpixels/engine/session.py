@@ -171,6 +171,25 @@ class Session:
         if is_same_image:
             self._follow()
 
+    def visit(self, inputs: ImageInput, kept: SegmentParams | None) -> None:
+        """Set another plane of the same image, whose superpixels stay as they are though the parameters changed.
+
+        Parameters
+        ----------
+        inputs : ImageInput
+            The plane.
+        kept : SegmentParams, optional
+            What its superpixels were made with: the parameters are these from here on, and the result follows, to be
+            recalled. None where it has no superpixels; the next :meth:`segment` makes some.
+        """
+        self._inputs = inputs
+        self.input_changed.emit(inputs)
+        if kept is None:
+            self.forget()
+        else:
+            self.restore(kept)
+            self.recall()
+
     def restore(self, params: SegmentParams) -> None:
         """Set parameters whose superpixels are shown already, as after an undo: nothing is recomputed.
 
@@ -226,13 +245,17 @@ class Session:
             self._submit(is_recall=True)
 
     def segment(self) -> None:
-        """Compute superpixels of the present input with the present parameters.
+        """Compute superpixels of the present input with the present parameters, unless that is under way already.
 
         Raises
         ------
         RuntimeError
             If there is no input.
         """
+        asked = self._asked
+        if self._scheduler.is_busy and asked is not None and not asked.is_recall and self._inputs is not None:
+            if asked.keys() == SolveRequest(self._inputs, self._params).keys():
+                return
         self._submit()
 
     def cancel(self) -> None:

@@ -62,6 +62,8 @@ class AnnotationLayers:
 
     noted = Signal(str)
     """Something that the user should know."""
+    accepting = Signal()
+    """Superpixels get other numbers next: what waits for those of now is to be done."""
 
     def __init__(self, viewer: ViewerModel, session: Session, results: ResultLayers, superpixels: Labels) -> None:
         region = results.region_of(superpixels)
@@ -71,6 +73,7 @@ class AnnotationLayers:
         self._session = session
         self._results = results
         self._writing = 0
+        self._is_accepting = False
         self._recalled: Any = None
         self.image = region.layer
         self.region = region
@@ -98,8 +101,8 @@ class AnnotationLayers:
         self.annotation.end_stroke()
         if self.journal is not None and self.journal.close():
             self._results.noted.emit(
-                f"What was done on {self.image.name!r} is in no project file; it is kept in {self.journal.folder} and "
-                "offered when the image is opened again."
+                f"What was done on {self.image.name!r} is in no project file; it is offered when the image is opened "
+                f"again, and kept in {self.journal.folder}."
             )
         self._links.close()
         self._results.detach(self.superpixels)
@@ -132,13 +135,15 @@ class AnnotationLayers:
         layers.selection = selected
 
     def follow_viewer(self) -> None:
-        """Take the plane at hand that the viewer shows.
+        """Take the plane at hand that the viewer shows, unless a result of another one is being taken over.
 
         Raises
         ------
         ImageError
             If the viewer shows no plane of the image.
         """
+        if self._is_accepting:
+            return
         region = shown_region(self.image, self._viewer.dims, self.region.channel_axis)
         if len(region.axes) != 2:
             raise ImageError("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
@@ -196,11 +201,16 @@ class AnnotationLayers:
         lay_over(self.classes, self.region, is_full=True)
 
     def _accept(self, region: Region, result: SolveResult) -> None:
-        """Take a result over as the superpixels of its plane."""
-        self.region = region
-        self.ensure_shown()
-        self.annotation.set_plane(region.plane_index())
-        self.annotation.accept(result)
+        """Take a result over as the superpixels of its plane, which the viewer may have left meanwhile."""
+        self._is_accepting = True
+        try:
+            self.accepting.emit()
+            self.region = region
+            self.ensure_shown()
+            self.annotation.set_plane(region.plane_index())
+            self.annotation.accept(result)
+        finally:
+            self._is_accepting = False
 
     def _result_of(self, region: Region) -> SolveResult | None:
         """Return the session's result, if it is of a region."""

@@ -125,10 +125,13 @@ class CorrectDock(SessionDock):
         self.panel.say(text)
 
     def undo(self) -> None:
-        """Take the last act back."""
-        if self.layers is not None:
-            self.say("")
-            self.tools.drop()
+        """Take the last act back; while clicks wait for another, only these."""
+        if self.layers is None:
+            return
+        self.say("")
+        is_half_done = self.tools.is_waiting
+        self.tools.drop()
+        if not is_half_done:
             self.layers.annotation.undo()
 
     def redo(self) -> None:
@@ -224,6 +227,9 @@ class CorrectDock(SessionDock):
         annotation, links = layers.annotation, self._plane_links
         self._undo_keys.bind(layers.layers, {"Control-Z": self.undo, "Control-Shift-Z": self.redo})
         links.connect(layers.noted, self.say)
+        links.connect(layers.accepting, self.tools.settle)
+        # Clicks that wait for another are of the plane that goes.
+        links.connect(annotation.plane_changed, self.tools.drop)
         links.connect(annotation.labels_changed, self._on_labels)
         links.connect(annotation.result_changed, self._on_result)
         links.connect(annotation.undone, self._on_undone)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from napari.viewer import Viewer
 from superqt.utils import QSignalThrottler
 
@@ -59,10 +61,7 @@ class SegmentDock(SessionDock):
 
     def segment(self) -> None:
         """Cut what the viewer shows of the chosen image into superpixels."""
-        region = self._take_input(must_look=True)
-        if region is None:
-            return
-        if not (self.session.view.live and self.session.is_busy):
+        if self._take_input(must_look=True) is not None:
             self.session.segment()
 
     def close_session(self) -> None:
@@ -159,7 +158,17 @@ class SegmentDock(SessionDock):
         for n in region.shape:
             n_pixels *= n
         self.panel.form.set_slider_limit("n_segments", max(100, n_pixels // _PIXELS_PER_SEGMENT))
-        self.session.set_input(region.as_input(seeds=seeds, corrections=self._workspace.corrections_of(region)))
+        self._set_input(region, seeds)
         if note:
             self.panel.add_note(note)
         return region
+
+    def _set_input(self, region: Region, seeds: npt.NDArray[np.int64] | None) -> None:
+        """Hand a part of the image to the session, which leaves planes alone that it must not change by itself."""
+        before = self.session.inputs
+        inputs = region.as_input(seeds=seeds, corrections=self._workspace.corrections_of(region))
+        is_visit = before is not None and before.source == inputs.source and before.position != inputs.position
+        if is_visit and self.session.view.live and self._workspace.must_keep(region):
+            self.session.visit(inputs, self._workspace.params_of(region))
+        else:
+            self.session.set_input(inputs)

@@ -61,6 +61,10 @@ class Paint(Tool):
         self._class = None
         self.hand.annotation.cancel_stroke()
 
+    def forget_numbers(self) -> None:
+        """Let the stroke paint what it comes over again."""
+        self._visited.clear()
+
     def _chosen_class(self, is_shift: bool) -> int | None:
         return 0 if is_shift else self.hand.annotation.current_class or None
 

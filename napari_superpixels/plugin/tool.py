@@ -39,6 +39,9 @@ class Tool:
         """Drop the stroke under way, and clicks that wait for another."""
         self.hand.guides.clear("stroke")
 
+    def forget_numbers(self) -> None:
+        """Forget numbers of superpixels, which get others; a stroke under way goes on."""
+
     def hover(self, label: int) -> None:
         """Show what a click on a superpixel would take; label 0 for none."""
         self.hand.draw_outline(self.hand.selection(label) if label else ())

@@ -67,6 +67,11 @@ class ToolBox:
         return "" if self._tool is None else self._tool.name
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a click waits for another."""
+        return self._tool is not None and self._tool.is_waiting
+
+    @property
     def help(self) -> str:
         """What to do with the mouse."""
         return "" if self._tool is None else self._tool.help
@@ -120,7 +125,7 @@ class ToolBox:
 
     def escape(self) -> None:
         """Drop the stroke under way, or clicks that wait; without these, switch the tool off."""
-        if self._stroke is not None or (self._tool is not None and self._tool.is_waiting):
+        if self._stroke is not None or self.is_waiting:
             self.drop()
         else:
             self.choose("")
@@ -167,7 +172,14 @@ class ToolBox:
         # Clicks in picker mode have chosen whatever class they met.
         layer.selected_label = self._layers.annotation.current_class
 
-    def drop(self) -> None:
+    def settle(self) -> None:
+        """Do what waits for the next frame, because superpixels get other numbers; a stroke under way goes on."""
+        if self._hand is not None:
+            self._hand.frames.flush()
+        if self._tool is not None:
+            self._tool.forget_numbers()
+
+    def drop(self, *_: Any) -> None:
         """Drop the stroke under way, and clicks that wait for another."""
         tool = self._stroke or self._tool
         self._set_stroke(None)

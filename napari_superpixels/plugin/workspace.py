@@ -14,6 +14,7 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.preferences import load_preferences, save_preferences
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
+from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.found_layers import find_layer, leave
 from napari_superpixels.plugin.layers import ResultLayers
@@ -144,6 +145,29 @@ class Workspace:
             return ()
         layers.take_plane(region)
         return layers.annotation.corrections
+
+    def must_keep(self, region: Region) -> bool:
+        """Say whether to go to a plane may not change it: hands worked on it, or what was undone would be forgotten."""
+        layers = self._annotations.get(layer_token(region.layer))
+        if layers is None or not layers.can_take(region):
+            return False
+        layers.take_plane(region)
+        return layers.annotation.is_worked_on or layers.annotation.history.can_redo
+
+    def params_of(self, region: Region) -> SegmentParams | None:
+        """Return what the superpixels of an annotated plane were made with; None where it has none.
+
+        Of superpixels from elsewhere these are the session's.
+        """
+        layers = self._annotations.get(layer_token(region.layer))
+        if layers is None or not region.plane_of(layers.superpixels.data).any():
+            return None
+        layers.take_plane(region)
+        params = layers.annotation.params
+        try:
+            return self.session.params if params is None else SegmentParams(**params)
+        except ValueError:  # made with a later version
+            return self.session.params
 
     def _on_removed(self, event: Any) -> None:
         token = layer_token(event.value)

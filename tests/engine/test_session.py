@@ -387,3 +387,37 @@ def test_going_back_after_a_failure_shows_the_corrections_too(session):
     session.update(n_segments=12)
     session.wait()
     assert session.results[-1].inputs.corrections == MERGE
+
+
+def test_segment_is_not_put_off_by_a_recall_nor_asked_for_twice(session):
+    session.set_input(given())
+    hold = threading.Event()
+    run = session._pipeline.run
+
+    def run_later(*arguments, **options):
+        hold.wait(WAIT)
+        return run(*arguments, **options)
+
+    session._pipeline.run = run_later
+    session.recall()
+    session.segment()
+    session.segment()
+    hold.set()
+    session.wait()
+    assert len(session.results) == 1
+
+
+def test_a_visited_plane_keeps_its_superpixels_and_brings_its_parameters(session):
+    recalled = []
+    session.recalled.connect(recalled.append)
+    session.set_input(given(key="a"))
+    session.segment()
+    session.wait()
+    n_results = len(session.results)
+    session.visit(given(key="b"), RAW.updated(n_segments=7))
+    session.wait()
+    assert (session.params.n_segments, session.result.n_segments) == (7, 7)
+    assert len(session.results) == n_results
+    assert [result.inputs.key for result in recalled] == ["b"]
+    session.visit(given(key="c"), None)
+    assert (session.result, session.params.n_segments) == (None, 7)

@@ -60,6 +60,7 @@ def wait_result(qtbot, dock):
             outcomes.append(None)
 
         dock.session.solved.connect(note)
+        dock.session.recalled.connect(note)
         dock.session.idle.connect(note_idle)
         action()
         # A worker rests before its last result has come to the main thread; that it is idle is told after that.
@@ -68,6 +69,7 @@ def wait_result(qtbot, dock):
         qtbot.wait(10)
         qtbot.waitUntil(lambda: outcomes[-1] is None and not dock.session.is_busy, timeout=60_000)
         dock.session.solved.disconnect(note)
+        dock.session.recalled.disconnect(note)
         dock.session.idle.disconnect(note_idle)
         return [result for result in outcomes if result is not None][-1]
 

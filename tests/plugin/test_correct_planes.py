@@ -1,5 +1,7 @@
 """The Correct widget on stacks, channels, volumes and large planes."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,100 @@ def test_acts_undone_in_another_plane_are_told(viewer, correct, dock, solve, wai
     assert "in plane 0: Paint" in correct.panel.status.text()
     correct.redo()
     assert "in plane 0: Paint" in correct.panel.status.text()
+
+
+def test_planes_that_were_worked_on_stay_as_they_are(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    annotation = correct.layers.annotation
+    superpixels = annotation.labels[0].copy()
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    wait_result(lambda: dock.session.update(n_segments=30))
+    n_acts = len(annotation.history.entries)
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    assert np.array_equal(annotation.labels[0], superpixels)
+    assert dock.session.params.n_segments == 12
+    assert len(annotation.history.entries) == n_acts
+    # What the hand left alone follows the parameters.
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    assert len(annotation.index) == 12
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    wait_result(lambda: dock.session.update(n_segments=20))
+    assert len(annotation.index) == 20
+
+
+def test_repairs_are_not_replayed_by_scrolling(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    superpixels = correct.layers.superpixels
+    superpixels.brush_size = 7
+    superpixels.paint((0, 10, 10), 99)
+    painted = superpixels.data[0].copy()
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    assert np.array_equal(superpixels.data[0], painted)
+
+
+def test_what_was_undone_can_be_done_again_after_a_look_elsewhere(
+    viewer, correct, dock, solve, wait_result, color_blocks, qtbot
+) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    correct.undo()
+    viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: dock.session.inputs.position == (2, None, None), timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.session.is_busy, timeout=10_000)
+    assert (correct.reason, dock.panel.status.text()) == (SEGMENT_FIRST, "Ready: press Segment.")
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: correct.reason == "", timeout=10_000)
+    correct.redo()
+    assert correct.layers.annotation.classes[0].any()
+
+
+def test_a_plane_that_was_left_gets_the_result_that_it_was_asked_for(
+    viewer, correct, dock, solve, color_blocks, qtbot, monkeypatch
+) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    dock.session.update_view(live=False)
+    dock.session.update(n_segments=30)
+    run = dock.session._pipeline.run
+
+    def run_slowly(*arguments, **options):
+        time.sleep(0.5)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(dock.session._pipeline, "run", run_slowly)
+    dock.panel.segment.click()
+    viewer.dims.set_current_step(0, 1)
+    annotation = correct.layers.annotation
+    qtbot.waitUntil(lambda: len(np.unique(annotation.labels[0])) == 30, timeout=10_000)
+    assert annotation.plane == (1, None, None)
+    assert not annotation.labels[1].any()
+
+
+def test_clicks_that_wait_do_not_come_to_another_plane(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    correct.choose_tool("merge")
+    mouse = FakeMouse(correct.layers.classes)
+    mouse.click(A)
+    assert correct.tools.is_waiting
+    viewer.dims.set_current_step(0, 1)
+    assert not correct.tools.is_waiting
+    n_acts = len(correct.layers.annotation.history.entries)
+    mouse.click(B)
+    assert len(correct.layers.annotation.history.entries) == n_acts
 
 
 def test_image_with_channels(viewer, correct, dock, solve, color_blocks) -> None:

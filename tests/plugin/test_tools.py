@@ -293,3 +293,31 @@ def _bindings(viewer, layer) -> list:
     mouse = [*layer.mouse_drag_callbacks, *layer.mouse_move_callbacks, *layer.mouse_wheel_callbacks]
     own = [function for function in mouse if function.__module__.startswith("napari_superpixels")]
     return [own, dict(layer.keymap), dict(viewer.keymap)]
+
+
+def test_undo_takes_back_clicks_that_wait_before_acts(correct, annotation, mouse) -> None:
+    correct.tools.choose("paint")
+    mouse.click(A)
+    correct.tools.choose("split")
+    mouse.click(B)
+    correct.undo()
+    assert not correct.tools.is_waiting
+    assert annotation.classes.any()
+    correct.undo()
+    assert not annotation.classes.any()
+
+
+def test_a_stroke_goes_on_over_superpixels_that_came_meanwhile(correct, annotation, mouse, dock) -> None:
+    result = dock.session._pipeline.run(dock.session.inputs, dock.session.params.updated(n_segments=40))
+    correct.tools.choose("paint")
+    mouse.press(A)
+    for place in (B, C, D):
+        mouse.move(place)
+    painted = area(annotation, A, B, C, D)
+    dock.results.show(result)
+    # By the numbers that superpixels had when the stroke came over them.
+    assert np.array_equal(annotation.classes == 1, painted)
+    for column in range(70, 9, -1):
+        mouse.move((50, column))
+    mouse.release((50, 10))
+    assert annotation.classes[50, 10:71].all()
