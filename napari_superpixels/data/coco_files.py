@@ -147,7 +147,7 @@ def read_coco(path: str | Path, *, image: str | None = None, shape: tuple[int, .
         raise ReadError(f"{path} is no annotation file in the COCO format: it lacks a list of {', '.join(keys)}.")
     info = content.get("info")
     header = read_header(info.get(FILE_KEY) if isinstance(info, dict) else None, path)
-    if header is not None and image not in (None, header.image):
+    if header is not None and not _is_named(header.image, image):
         header = None
     pictures, full_shape = _chosen_images(content["images"], header, image, path)
     if shape is not None and tuple(shape) != full_shape:
@@ -160,11 +160,16 @@ def read_coco(path: str | Path, *, image: str | None = None, shape: tuple[int, .
     return build(classes, table, header, path, *notes)
 
 
+def _is_named(name: str, image: str | None) -> bool:
+    """Say whether a file's name is that of an image, with or without its ending."""
+    return image is None or bool({name, Path(name).stem} & {image, Path(image).stem})
+
+
 def _chosen_images(
     pictures: list[Record], header: Header | None, image: str | None, path: Path
 ) -> tuple[list[Record], tuple[int, ...]]:
     """Return the entries of the image, one for each plane, and the shape of the whole."""
-    found = [picture for picture in pictures if image is None or picture.get("file_name") == image]
+    found = [picture for picture in pictures if _is_named(str(picture.get("file_name")), image)]
     names = sorted({str(picture.get("file_name")) for picture in (found or pictures)})
     if not found or len(names) > 1:
         raise ReadError(

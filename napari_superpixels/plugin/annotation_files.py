@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Image
 from psygnal import Signal
 
 from napari_superpixels.data.annotation_files import SUFFIXES, AnnotationFormat
@@ -55,12 +56,12 @@ class AnnotationFiles:
     def export(self, kind: str) -> None:
         """Ask where to, and write the annotation in a format."""
         wanted = AnnotationFormat(kind)
-        path = self._ask_save("Export the annotation", file_filter(wanted), SUFFIXES[wanted])
+        path = self._ask_save("Export the annotation", file_filter(wanted), SUFFIXES[wanted], ending="_classes")
         layers = self.layers
         if layers is None or path is None:
             return
         state, placed = _without_channels(layers)
-        name = layers.image.name
+        name = _file_name(layers.image)
         self._write(path, lambda: export_annotation(path, state, wanted, image=name, layer=placed))
 
     def import_(self, kind: str) -> None:
@@ -73,7 +74,7 @@ class AnnotationFiles:
         )
         if layers is None or path is None:
             return
-        region, table, name = layers.region, layers.annotation.table, layers.image.name
+        region, table, name = layers.region, layers.annotation.table, _file_name(layers.image)
         axis = region.channel_axis
         shape = tuple(n for i, n in enumerate(region.full_shape) if i != axis)
         self._errands.run(
@@ -136,19 +137,30 @@ class AnnotationFiles:
         said = f"Classes from {path}." if entry else f"{path} holds the same classes as are here."
         self.told.emit(" ".join([said, *found.notes]))
 
-    def _ask_save(self, title: str, kinds: str, suffixes: tuple[str, ...], name: str = "") -> Path | None:
+    def _ask_save(
+        self, title: str, kinds: str, suffixes: tuple[str, ...], *, name: str = "", ending: str = ""
+    ) -> Path | None:
         """Return the file to write; None where there is none, which was told then."""
         if self.layers is None:
             return None
-        stem = name or Path(self.layers.image.name).stem or "annotation"
+        image = self.layers.image
+        stem = name or f"{Path(image.name).stem or 'annotation'}{ending}"
         chosen = self.dialogs.ask_save(title, f"{stem}{suffixes[0]}", kinds)
         if chosen is None:
             return None
         try:
-            return with_suffix(chosen, suffixes)
-        except WriteError as error:
+            path = with_suffix(chosen, suffixes)
+            if image.source.path and path.exists() and path.samefile(image.source.path):
+                raise WriteError(f"{path} is the image itself and was not replaced. Give another name.")
+        except (WriteError, OSError) as error:
             self.failed.emit(str(error))
             return None
+        return path
+
+
+def _file_name(image: Image) -> str:
+    """Return the name of an image's file, by which other programs find it; its layer's name where it has none."""
+    return Path(image.source.path).name if image.source.path else image.name
 
 
 def _without_channels(layers: AnnotationLayers) -> tuple[AnnotationState, dict[str, Any]]:

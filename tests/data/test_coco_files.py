@@ -90,6 +90,12 @@ def test_one_image_of_a_foreign_file(tmp_path: Path) -> None:
     assert [(entry.number, entry.name) for entry in class_map.table] == [(90, "cell"), (4, "debris")]
 
 
+def test_an_image_is_found_with_and_without_the_ending_of_its_file(tmp_path: Path) -> None:
+    path = foreign(tmp_path)
+    assert read_coco(path, image="b").classes.any()
+    assert read_coco(path, image="b.tif").classes.any()
+
+
 def test_large_category_numbers_are_renumbered(tmp_path: Path) -> None:
     path = foreign(
         tmp_path,

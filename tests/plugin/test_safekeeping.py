@@ -1,6 +1,7 @@
 """Work that comes back: after a crash, after closing without saving, from projects."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_superpixels.data.mask_files import read_label_tiff
 from napari_superpixels.engine.journal import find_unfinished, restore
@@ -27,8 +29,10 @@ class Answers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name: str | None = None
+        self.proposed = ""
 
     def ask_save(self, title: str, name: str, kinds: str) -> Path | None:
+        self.proposed = name
         return None if self.name is None else self.folder / self.name
 
     def ask_open(self, title: str, kinds: str) -> Path | None:
@@ -384,4 +388,29 @@ def test_a_plane_is_segmented_before_classes_are_copied_to_it(viewer, dock, solv
     assert [entry.name for entry in annotation.history.entries[1:]] == ["Segment", "Copy from the plane before"]
     assert 0 < np.count_nonzero(annotation.classes[1]) < 96 * 96
     assert not len(annotation.index.mixed())
+    correct.close_session()
+
+
+@pytest.mark.parametrize("kind", ["tiff", "coco"])
+def test_exports_do_not_replace_the_image(viewer, dock, solve, tmp_path, qtbot, color_blocks, kind) -> None:
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, color_blocks)
+    viewer.open(path, plugin="napari")
+    solve()
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    correct.files.dialogs = answers = Answers(tmp_path)
+    paint(correct, A)
+    before = path.read_bytes()
+    answers.name = "cells.tif"
+    correct.panel.files.export_requested.emit("tiff")
+    assert "is the image itself and was not replaced" in correct.panel.status.text()
+    assert path.read_bytes() == before
+    answers.name = "out.tif" if kind == "tiff" else "out.json"
+    correct.panel.files.export_requested.emit(kind)
+    assert answers.proposed == f"cells_classes{'.tif' if kind == 'tiff' else '.json'}"
+    qtbot.waitUntil(lambda: "Written" in correct.panel.status.text(), timeout=10_000)
+    if kind == "coco":
+        content = json.loads((tmp_path / "out.json").read_text())
+        assert [image["file_name"] for image in content["images"]] == ["cells.tif"]
     correct.close_session()
