@@ -71,12 +71,14 @@ def _show(screenshot: Path | None, image: Path | None, model: str | None) -> Non
     # Imported here: Qt chooses its display when it is loaded.
     import napari
 
+    from napari_superpixels.plugin.opening import open_widget
+
     viewer = napari.Viewer(title="Superpixels")
     dock: Any = None
     try:
         viewer.window.resize(*_WINDOW_SIZE)
         _open_image(viewer, image)
-        _, dock = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
+        dock = open_widget(viewer, "Segment")
         dock.session.replace(SegmentParams(model=model))
         viewer.reset_view()
         dock.segment()
