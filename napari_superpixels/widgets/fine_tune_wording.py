@@ -21,11 +21,13 @@ FROZEN_SPLIT = (
 )
 WORSE_ADVICE = (
     "What to try: annotate more images, or more of each image; include the kinds of places where superpixels fail; "
-    "train the last layers only; raise the share that reminds of the start model. Your start model is unchanged."
+    "train the last layers only; raise *Remember*. Your start model is unchanged."
 )
 _UNCHECKED = "It was stopped before its first check, so nothing is known of it and there is no new model."
 _UNCHECKED_ADVICE = "Press Train again and let it run until the first dots appear in the curves."
 _SAME = 0.005
+#: Difference in boundary recall that the figures show.
+_TOLD = 0.0005
 _REASONS = {
     "complete": "all steps done",
     "patience": "ended early, as it no longer got better",
@@ -57,10 +59,20 @@ def verdict(report: "FineTuneReport") -> Verdict:
         headline = f"It did not get better: boundary errors stayed as they were {where}."
     else:
         headline = f"It got worse: boundary errors rose {change} {where}."
-    parts = [figures(report.before, report.after), effort]
+    parts = [figures(report.before, report.after), *_contrary(report), effort]
     if not report.is_better:
         parts += ["", WORSE_ADVICE]
     return Verdict(headline, "\n".join(parts))
+
+
+def _contrary(report: "FineTuneReport") -> list[str]:
+    """Return what to make of it where the two measures disagree."""
+    found = report.after[BR] - report.before[BR]
+    if report.is_better and found < -_TOLD:
+        return ["Fewer borders are met, but those that are missed matter less: superpixels mix objects less."]
+    if not report.is_better and found > _TOLD:
+        return ["More borders are met, but superpixels mix objects more, and that decides."]
+    return []
 
 
 def figures(before: "Mapping[str, float]", after: "Mapping[str, float]") -> str:

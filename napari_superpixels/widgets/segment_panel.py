@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
+from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.widgets._buttons import line, text_button
@@ -63,6 +64,8 @@ class SegmentPanel(QWidget):
         self._quality = quality
         self._reason = ""
         self._is_over = False
+        inputs = session.inputs
+        self._source = None if inputs is None else inputs.source
         self._links = Links()
         self.form = ParamForm(session)
         self.form.refused.connect(self.show_error)
@@ -239,6 +242,7 @@ class SegmentPanel(QWidget):
         self._links.connect(session.failed, self._on_failed)
         self._links.connect(session.cancelled, self._on_cancelled)
         self._links.connect(session.forgotten, self._on_forgotten)
+        self._links.connect(session.input_changed, self._on_input)
         self._links.connect(session.idle, self._on_idle)
 
     def _show_view(self, new: ViewParams, old: ViewParams) -> None:
@@ -275,6 +279,13 @@ class SegmentPanel(QWidget):
 
     def _on_forgotten(self) -> None:
         self._say(self._reason or _READY)
+
+    def _on_input(self, inputs: ImageInput | None) -> None:
+        """Forget what was said of another image."""
+        source = None if inputs is None else inputs.source
+        if source != self._source:
+            self._source = source
+            self._on_forgotten()
 
     def _on_idle(self) -> None:
         self._show_busy(self._session.is_busy)

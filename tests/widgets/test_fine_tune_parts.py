@@ -293,6 +293,14 @@ def test_verdict_of_a_worse_model_is_plain() -> None:
     assert "Your start model is unchanged." in words.detail
 
 
+def test_measures_that_disagree_are_explained() -> None:
+    report = make_report(0.0432)
+    words = verdict(report.model_copy(update={"after": {**report.after, BR: report.before[BR] + 0.01}}))
+    assert words.headline.startswith("It got worse")
+    assert "More borders are met, but superpixels mix objects more" in words.detail
+    assert "borders are met" not in verdict(report).detail
+
+
 def test_verdict_of_a_model_that_is_the_same() -> None:
     words = verdict(make_report(0.0401))
     assert words.headline.startswith("It did not get better: boundary errors stayed as they were")

@@ -58,6 +58,12 @@ def test_status_tells_count_and_times(panel, session, color_blocks, qtbot) -> No
     qtbot.waitUntil(lambda: "(cached)" in panel.status.text())
 
 
+def test_what_was_told_of_another_image_goes(panel, session, color_blocks, qtbot) -> None:
+    solve(session, color_blocks, qtbot)
+    session.set_input(ImageInput(color_blocks[::-1], source=2, key=2, name="others"))
+    assert panel.status.text() == "Ready: press Segment."
+
+
 def test_error_is_told_in_its_own_words(panel, session) -> None:
     session.failed.emit(ImageError("The image is empty."))
     assert panel.status.text() == "The image is empty."
