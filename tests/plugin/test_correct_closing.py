@@ -174,7 +174,7 @@ def test_image_of_another_size_is_annotated_anew(viewer, correct, dock, solve, c
     assert correct.reason == ""
     assert correct.layers.superpixels.data.shape == (40, 80)
     assert not correct.layers.annotation.classes.any()
-    assert f"is kept in {folder}" in correct.panel.status.text()
+    assert f"kept in {folder}" in correct.panel.status.text()
     assert len(list(folder.iterdir())) == 1
     assert all(layer in viewer.layers and not layer.visible for layer in old.layers)
     assert (old.superpixels.data.tobytes(), old.classes.data.tobytes()) == kept
