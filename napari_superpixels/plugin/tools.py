@@ -258,6 +258,16 @@ class ToolBox:
         if turned:
             self._hand.step(1 if turned > 0 else -1)
             event.handled = True
+            self._tell_size(event)
+
+    def _tell_size(self, event: Any) -> None:
+        """Say how much is taken under the cursor, whose outline may be out of sight."""
+        if self._hand is None or self._layers is None:
+            return
+        label = self._hand.label_at(self._layers.to_plane(event.position))
+        n = len(self._hand.selection(label)) if label else 0
+        if n:
+            self.noted.emit(f"A click takes {n} superpixels here." if n > 1 else "A click takes one superpixel.")
 
     def _press(self, tool: Tool, event: Any) -> None:
         is_shift = "Shift" in event.modifiers

@@ -251,11 +251,14 @@ def test_wheel_takes_larger_regions(correct, annotation, mouse, qtbot) -> None:
     mouse.hover(A)
     assert not mouse.wheel(1, modifiers=()).handled
     assert mouse.wheel(1).handled
+    told = correct.panel.status.text()
     mouse.click(A)
     taken = np.unique(annotation.labels[annotation.classes == 1])
     assert 1 < len(taken) < 12
+    assert told == f"A click takes {len(taken)} superpixels here."
     annotation.undo()
     mouse.wheel(-1)
+    assert correct.panel.status.text() == "A click takes one superpixel."
     mouse.click(A)
     assert np.array_equal(annotation.classes == 1, area(annotation, A))
     correct.hand.level = 1.0
