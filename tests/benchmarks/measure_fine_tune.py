@@ -1,9 +1,10 @@
 """What a few images teach a model: `python tests/benchmarks/measure_fine_tune.py NUCLEI [--bsds DIR]`.
 
 Trains from the start model with the recipe of the preset Quick, once for each kind of image: the first images of a
-choice teach, the others are held out and measured before and after, with as many superpixels as let an average nucleus
-span four, and with 400. The last weights are measured, so that nothing is chosen on the held-out images. With `--bsds`,
-the first model is measured on photographs too, and once more trained with reminders of what the start model could.
+choice teach, the others are held out and measured before and after, with superpixels of a quarter of an average
+nucleus' area, and with 400. The last weights are measured, so that nothing is chosen on the held-out images. With
+`--bsds`, the first model is measured on photographs too, and once more trained with reminders of what the start
+model could.
 
 NUCLEI: a folder with images/*.png and labels/*.png, 0 the background. The kinds are told by size, colour and nuclei.
 """
