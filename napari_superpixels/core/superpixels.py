@@ -19,7 +19,7 @@ _COARSE_CELL = 4.0
 # 1 - ASA is 0.0139 instead of 0.0165; on BSDS500 it stays as it was.
 _TINY = 0.2
 _MORE_ROUNDS = 2
-# By the default law: a front six times and more slower than in a flat zone of its own colour.
+# By the default law: a front more than ten times slower than in a flat zone of its own colour.
 _FAR_COLOR = 10.0
 # The search near a seed waits for memory as long as work on so many pixels takes.
 _PIXELS_OF_A_SEARCH = 256

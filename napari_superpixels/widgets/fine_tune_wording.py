@@ -21,7 +21,7 @@ FROZEN_SPLIT = (
 )
 WORSE_ADVICE = (
     "What to try: annotate more images, or more of each image; include the kinds of places where superpixels fail; "
-    "train the last layers only; raise *Remember*. Your start model is unchanged."
+    "train the last layers only; raise Remember. Your start model is unchanged."
 )
 _UNCHECKED = "It was stopped before its first check, so nothing is known of it and there is no new model."
 _UNCHECKED_ADVICE = "Press Train again and let it run until the first dots appear in the curves."

@@ -9,12 +9,11 @@ import pytest
 from psygnal.testing import assert_emitted_once, assert_emitted_once_with, assert_not_emitted
 
 from napari_superpixels.data.class_table import ClassTable
-from napari_superpixels.engine.annotation import Annotation, warm_up_acts
+from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.errors import ImageError
 
 from .annotation_cases import TABLE, annotation, assert_index_is_exact, grid
-from .solved_cases import Solver
 
 LABELS = grid()
 
@@ -449,10 +448,3 @@ class TestStored:
     def test_another_shape_is_refused(self, subject):
         with pytest.raises(ValueError, match="open the image"):
             subject.restore(annotation(grid(1, 1)).snapshot())
-
-
-def test_a_warm_up_leaves_the_result_alone():
-    result = Solver().result()
-    before = result.superpixels.labels.copy()
-    warm_up_acts(result)
-    assert np.array_equal(result.superpixels.labels, before)

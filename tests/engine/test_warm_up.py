@@ -3,6 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
+
+from napari_superpixels.engine.annotation import warm_up_acts
+
+from .solved_cases import Solver
+
 # Another process, because this one has loaded what other tests needed.
 SEGMENT_AFTER_WARM_UP = """
 import sys
@@ -29,3 +35,10 @@ def test_after_the_warm_up_color_and_grey_images_load_no_further_kernels():
     before, after = map(int, done.stdout.split())
     assert before > 10
     assert after == before
+
+
+def test_a_warm_up_of_acts_leaves_the_result_alone():
+    result = Solver().result()
+    before = result.superpixels.labels.copy()
+    warm_up_acts(result)
+    assert np.array_equal(result.superpixels.labels, before)

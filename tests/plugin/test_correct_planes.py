@@ -10,6 +10,13 @@ from napari_superpixels.plugin.correct_dock import SEGMENT_FIRST
 from .correct_mouse import A, B, C, FakeMouse, paint
 
 
+def solve_stack(viewer, solve, plane, n_planes) -> None:
+    """Show the first of some equal planes, and segment it."""
+    viewer.add_image(np.stack([plane[..., 0]] * n_planes), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+
+
 # napari looks at the layers before it tells plugins of three dimensions.
 @pytest.mark.filterwarnings("ignore:Contours are not displayed")
 def test_three_dimensions_are_refused_and_forgiven(viewer, correct, dock, solve, noisy_disks) -> None:
@@ -47,9 +54,7 @@ def test_planes_of_a_stack_have_work_of_their_own(viewer, correct, dock, solve, 
 def test_an_undone_segmentation_leaves_a_plane_without_superpixels(
     viewer, correct, dock, solve, wait_result, color_blocks, qtbot
 ) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
     wait_result(lambda: viewer.dims.set_current_step(0, 2))
     assert correct.tools.active == "paint"
@@ -66,9 +71,7 @@ def test_an_undone_segmentation_leaves_a_plane_without_superpixels(
 
 
 def test_tools_stay_on_from_plane_to_plane(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 3)
     correct.choose_tool("lasso")
     wait_result(lambda: viewer.dims.set_current_step(0, 1))
     assert correct.reason == ""
@@ -77,9 +80,7 @@ def test_tools_stay_on_from_plane_to_plane(viewer, correct, dock, solve, wait_re
 
 
 def test_acts_undone_in_another_plane_are_told(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 2)
     paint(correct, A)
     wait_result(lambda: viewer.dims.set_current_step(0, 1))
     paint(correct, B)
@@ -93,9 +94,7 @@ def test_acts_undone_in_another_plane_are_told(viewer, correct, dock, solve, wai
 
 
 def test_planes_that_were_worked_on_stay_as_they_are(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
     annotation = correct.layers.annotation
     superpixels = annotation.labels[0].copy()
@@ -115,9 +114,7 @@ def test_planes_that_were_worked_on_stay_as_they_are(viewer, correct, dock, solv
 
 
 def test_repairs_are_not_replayed_by_scrolling(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 2)
     superpixels = correct.layers.superpixels
     superpixels.brush_size = 7
     superpixels.paint((0, 10, 10), 99)
@@ -130,9 +127,7 @@ def test_repairs_are_not_replayed_by_scrolling(viewer, correct, dock, solve, wai
 def test_what_was_undone_can_be_done_again_after_a_look_elsewhere(
     viewer, correct, dock, solve, wait_result, color_blocks, qtbot
 ) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
     correct.undo()
     viewer.dims.set_current_step(0, 2)
@@ -148,9 +143,7 @@ def test_what_was_undone_can_be_done_again_after_a_look_elsewhere(
 def test_a_plane_that_was_left_gets_the_result_that_it_was_asked_for(
     viewer, correct, dock, solve, color_blocks, qtbot, monkeypatch
 ) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 3), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
     dock.session.update_view(live=False)
     dock.session.update(n_segments=30)
@@ -170,9 +163,7 @@ def test_a_plane_that_was_left_gets_the_result_that_it_was_asked_for(
 
 
 def test_clicks_that_wait_do_not_come_to_another_plane(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
-    viewer.add_image(np.stack([color_blocks[..., 0]] * 2), name="stack")
-    viewer.dims.set_current_step(0, 0)
-    solve()
+    solve_stack(viewer, solve, color_blocks, 2)
     wait_result(lambda: viewer.dims.set_current_step(0, 1))
     wait_result(lambda: viewer.dims.set_current_step(0, 0))
     correct.choose_tool("merge")
