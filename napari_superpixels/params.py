@@ -30,6 +30,10 @@ LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
 }
 
 
+#: Share of the superpixels that are placed evenly at the start, and rounds in which the others are added.
+REFINE_START, REFINE_ROUNDS = 0.4, 3
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """How a parameter is shown in a form, and which stage reads it first."""
@@ -148,7 +152,7 @@ class SegmentParams(BaseModel):
         Control("seeds", advanced=True, choices=("Low gradient", "Hexagonal", "Plain grid")),
     )
     refine_start: float = _param(
-        0.6,
+        REFINE_START,
         "Even share",
         "Share of the superpixels placed evenly at the start; the rest are added where the image needs them. "
         "1 spreads all evenly.",
@@ -157,7 +161,7 @@ class SegmentParams(BaseModel):
         le=1.0,
     )
     refine_rounds: int = _param(
-        2,
+        REFINE_ROUNDS,
         "Refinement rounds",
         "In how many rounds the remaining superpixels are added. More rounds place them better and take longer.",
         Control("seeds", advanced=True, step=1),

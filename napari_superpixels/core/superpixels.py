@@ -12,7 +12,7 @@ from napari_superpixels.core.eikonal import Fronts, new_cancel_flag, solve
 from napari_superpixels.core.parallel import in_bands
 from napari_superpixels.core.seeds import component_seeds, late_seeds, place_seeds
 from napari_superpixels.core.slowness import SlownessField, three_axes
-from napari_superpixels.params import SeedPlacement
+from napari_superpixels.params import REFINE_ROUNDS, REFINE_START, SeedPlacement
 
 _COARSE_CELL = 4.0
 # On large images of nuclei with 400 superpixels each, 0.2 % of these then have one or two pixels instead of 4 %, and
@@ -56,8 +56,8 @@ def grow_superpixels(
     n_segments: int,
     *,
     placement: SeedPlacement = "hexagonal",
-    refine_start: float = 0.6,
-    refine_rounds: int = 2,
+    refine_start: float = REFINE_START,
+    refine_rounds: int = REFINE_ROUNDS,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
 ) -> Superpixels:
@@ -103,8 +103,8 @@ def find_seeds(
     n_segments: int,
     *,
     placement: SeedPlacement = "hexagonal",
-    refine_start: float = 0.6,
-    refine_rounds: int = 2,
+    refine_start: float = REFINE_START,
+    refine_rounds: int = REFINE_ROUNDS,
     n_threads: int | None = None,
     cancel: npt.NDArray[np.uint8] | None = None,
     progress: Callable[[float], None] | None = None,

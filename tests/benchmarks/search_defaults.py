@@ -35,8 +35,8 @@ EDGE_WEIGHTS = (0.0, 30.0, 60.0, 100.0, 200.0, 300.0, 400.0)
 ALONE: dict[str, tuple[Any, ...]] = {
     "regularity": (0.0, 0.2, 0.3, 0.4, 0.45, 0.55, 0.6, 0.7, 0.8, 1.0),
     "flattening": (0.0, 0.25, 0.5, 0.75, 0.9),
-    "refine_start": (0.4, 0.5, 0.7, 0.8, 1.0),
-    "refine_rounds": (0, 1, 3, 4, 8),
+    "refine_start": (0.2, 0.3, 0.5, 0.6, 0.8, 1.0),
+    "refine_rounds": (0, 1, 2, 4, 8),
     "seed_placement": ("low-gradient", "grid"),
     "law": ("exponential", "ergc"),
 }

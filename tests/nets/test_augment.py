@@ -75,6 +75,15 @@ def test_noise_stays_off_the_target() -> None:
     assert 0 < np.abs(noisy - plain).mean() < 0.2
 
 
+def test_blur_stays_off_the_target() -> None:
+    sample = _identity_sample()
+    plain, target, *_ = random_crop(sample, np.random.default_rng(1), 16, NO_AUGMENTATION)
+    blurred, same, *_ = random_crop(sample, np.random.default_rng(1), 16, _only(blur=2))
+    np.testing.assert_array_equal(target, same)
+    assert blurred.std() < 0.9 * plain.std()
+    assert blurred.mean() == pytest.approx(plain.mean(), abs=0.05)
+
+
 def test_grey_crops_have_equal_channels() -> None:
     crops = random_crop(_identity_sample(), np.random.default_rng(0), 16, _only(grey_share=1.0, noise=0.1))
     for array in crops[:2]:
@@ -144,7 +153,15 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"smallest_scale": 0}, {"largest_scale": 0.5}, {"noise": -1}, {"hue": -1}, {"stain_share": 2}, {"blur": 1}],
+    [
+        {"smallest_scale": 0},
+        {"largest_scale": 0.5},
+        {"noise": -1},
+        {"hue": -1},
+        {"stain_share": 2},
+        {"blur": -1},
+        {"shear": 1},
+    ],
 )
 def test_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
