@@ -69,12 +69,13 @@ class Scheduler(Generic[Request, Result]):
         self._lock = Lock()
         self._running: Job[Request] | None = None
         self._pending: Job[Request] | None = None
+        self._n_undelivered = 0
         self._is_closed = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job runs or waits."""
-        return self._running is not None
+        """Whether a job runs or waits, or what came of one is on its way through `dispatch`."""
+        return self._running is not None or self._n_undelivered > 0
 
     def submit(self, request: Request) -> None:
         """Run a request now, or after the running one; a request that waits already is replaced."""
@@ -114,6 +115,7 @@ class Scheduler(Generic[Request, Result]):
             deliver = self._outcome(job)
             with self._lock:
                 is_dropped = job.is_dropped or self._is_closed
+                self._n_undelivered += not is_dropped
                 self._running, self._pending = self._pending, None
                 job = self._running
             if not is_dropped:
@@ -123,6 +125,17 @@ class Scheduler(Generic[Request, Result]):
 
     def _outcome(self, job: Job[Request]) -> Callable[[], None]:
         """Run a job and return what delivers its outcome."""
+        tell = self._told(job)
+
+        def deliver() -> None:
+            with self._lock:
+                self._n_undelivered -= 1
+            tell()
+
+        return deliver
+
+    def _told(self, job: Job[Request]) -> Callable[[], None]:
+        """Run a job and return what tells its outcome."""
         request = job.request
         try:
             result = self._run(job)

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QPainter
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from napari_superpixels.widgets._class_model import CHIP, COUNT, NAME, SHARE, ClassModel
 
 _ROW, _N_ROWS, _HEADER = 24, 5, 22
-_WIDTHS = {CHIP: 26, COUNT: 76, SHARE: 52}
+_CHIP_WIDTH, _PADDING = 26, 12
+#: The widest text of a column, be it a title or a value.
+_WIDEST = {COUNT: "Superpixels", SHARE: "> 99.9 %"}
 
 
 class ClassRows(QTableView):
@@ -48,8 +50,18 @@ class ClassRows(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(20)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
+        self.setColumnWidth(CHIP, _CHIP_WIDTH)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        for column, text in _WIDEST.items():
+            self.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + _PADDING)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit the columns to another font, as a theme brings it."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_columns()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move and remove the chosen row."""

@@ -276,6 +276,7 @@ class SegmentPanel(QWidget):
     def _on_cancelled(self) -> None:
         shown = "" if self._session.result is None else " The superpixels shown are the last complete ones."
         self._say(self._reason or f"Cancelled.{shown}", is_over=True)
+        self._show_busy(self._session.is_busy)
 
     def _on_forgotten(self) -> None:
         self._say(self._reason or _READY)

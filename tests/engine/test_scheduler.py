@@ -14,14 +14,14 @@ WAIT = 10.0
 class Bench:
     """A scheduler whose jobs stop at a gate."""
 
-    def __init__(self):
+    def __init__(self, dispatch=lambda function: function()):
         self.gate = threading.Semaphore(0)
         self.begun = queue.Queue()
         self.events = queue.Queue()
         self.scheduler = Scheduler(
             self.run,
             supersedes=lambda new, old: new.startswith("other"),
-            dispatch=lambda function: function(),
+            dispatch=dispatch,
             on_result=lambda request, result: self.events.put(("result", result)),
             on_error=lambda request, error: self.events.put(("error", str(error))),
             on_cancelled=lambda request: self.events.put(("cancelled", request)),
@@ -56,6 +56,21 @@ def test_a_request_runs_and_then_all_is_idle(bench):
     assert bench.next_event() == ("result", "A")
     assert bench.next_event() == ("idle", None)
     assert not bench.scheduler.is_busy
+
+
+def test_it_is_busy_until_the_outcome_is_told():
+    """Who asks in between must not take the work for done, and drop what is on its way."""
+    on_its_way = queue.Queue()
+    bench = Bench(on_its_way.put)
+    bench.scheduler.submit("a")
+    bench.gate.release()
+    tell, tell_idle = (on_its_way.get(timeout=WAIT) for _ in range(2))
+    assert bench.scheduler.is_busy
+    tell()
+    assert not bench.scheduler.is_busy
+    tell_idle()
+    assert [bench.next_event() for _ in range(2)] == [("result", "A"), ("idle", None)]
+    bench.scheduler.close()
 
 
 def test_only_the_latest_waits(bench):
