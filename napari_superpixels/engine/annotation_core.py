@@ -262,10 +262,16 @@ class AnnotationCore:
 
     def snapshot(self) -> AnnotationState:
         """Return a copy of all of the state; a stroke under way ends."""
+        state = self.as_state()
+        return replace(state, labels=self._arrays.copied("labels"), classes=self._arrays.copied("classes"))
+
+    def as_state(self) -> AnnotationState:
+        """Return all of the state, with the arrays themselves; a stroke under way ends."""
         self.end_stroke()
         history = self._history
-        labels, classes = self._arrays.copied("labels"), self._arrays.copied("classes")
-        return AnnotationState(labels, classes, self._table, dict(self._planes), history.entries, history.position)
+        return AnnotationState(
+            self.labels, self.classes, self._table, dict(self._planes), history.entries, history.position
+        )
 
     def restore(self, state: AnnotationState) -> None:
         """Replace all of the state, the history included, by a stored one.

@@ -1,6 +1,7 @@
 """An image's annotation as layers: superpixels and classes, written in place and in parts."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from napari_superpixels.plugin.file_io import stored_placement
 from napari_superpixels.plugin.found_layers import find_layer, own
 from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
+from napari_superpixels.plugin.left_work import LeftWork
 from napari_superpixels.plugin.partial import write_box
 from napari_superpixels.plugin.regions import Region, shown_region
 from napari_superpixels.plugin.seed_points import given_seeds
@@ -96,13 +98,14 @@ class AnnotationLayers:
         """Superpixels and classes."""
         return self.superpixels, self.classes
 
-    def close(self) -> None:
-        """Stop keeping the layers, which stay."""
+    def close(self) -> Path | None:
+        """Stop keeping the layers, which stay; return the journal that stays, because it holds what is not saved."""
         self.annotation.end_stroke()
-        if self.journal is not None and self.journal.close():
+        journal = None if self.journal is None else self.journal.close()
+        if journal is not None:
             self._results.noted.emit(
                 f"What was done on {self.image.name!r} is in no project file; it is offered when the image is opened "
-                f"again, and kept in {self.journal.folder}."
+                f"again, and kept in {journal.parent}."
             )
         self._links.close()
         self._results.detach(self.superpixels)
@@ -110,6 +113,22 @@ class AnnotationLayers:
             # Writes in place are not in napari's own history, which would undo the rest wrongly: this empties it.
             layer.editable = False
             layer.editable = True
+        return journal
+
+    def left_work(self) -> LeftWork:
+        """Return what was done, for somebody who goes on with these layers after :meth:`close`."""
+        self.annotation.end_stroke()
+        saved = None if self.journal is None else self.journal.saved
+        state = self.annotation.as_state()
+        return LeftWork(state.labels, self.region.channel_axis, state, saved)
+
+    def go_on(self, work: LeftWork, dispatch: Dispatch) -> None:
+        """Go on with what was done to these layers before, and write every act down from now on."""
+        if work.state is not None:
+            self.annotation.restore(work.state)
+        self.start_journal(dispatch)
+        assert self.journal is not None
+        self.journal.go_on(work.saved, work.journal)
 
     def start_journal(self, dispatch: Dispatch) -> None:
         """Write every act down from now on."""

@@ -62,7 +62,13 @@ class FineTuneDock(SessionDock):
 
     def add_annotation(self) -> None:
         """Put the plane that is annotated in Correct into the list, or bring it up to date there."""
-        layers = self._workspace.annotation_at_hand
+        try:
+            layers = self._workspace.find_annotation()
+            if layers is not None:
+                layers.follow_viewer()
+        except ImageError as error:
+            self.panel.show_error(str(error))
+            return
         if layers is None or not layers.annotation.classes_plane.any():
             is_elsewhere = layers is not None and bool(layers.annotation.classes.any())
             self.panel.say(PAINT_THIS_PLANE if is_elsewhere else PAINT_FIRST)

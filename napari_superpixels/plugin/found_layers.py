@@ -27,8 +27,13 @@ def may_be_of(layer: Labels, image: Layer) -> bool:
     return _owners.get(layer, layer_token(image)) == layer_token(image)
 
 
+def is_of(layer: Labels, image: Layer) -> bool:
+    """Say whether a layer is known to belong to an image."""
+    return _owners.get(layer) == layer_token(image)
+
+
 def find_layer(viewer: ViewerModel, region: Region, view: str, dtype: npt.DTypeLike) -> Labels | None:
-    """Return the topmost layer of superpixels or classes that an earlier time left of an image.
+    """Return the topmost layer of superpixels or classes that an earlier time left of an image, one of its own first.
 
     Parameters
     ----------
@@ -41,7 +46,9 @@ def find_layer(viewer: ViewerModel, region: Region, view: str, dtype: npt.DTypeL
     dtype : dtype
         Type of its elements.
     """
-    for layer in reversed(viewer.layers):
+    topmost_first = list(reversed(viewer.layers))
+    # A copy that the user made of one of the image's own layers has its name and shape too.
+    for layer in sorted(topmost_first, key=lambda layer: layer not in _owners):
         made = layer.metadata.get(METADATA_KEY)
         if not isinstance(layer, Labels) or made is None or made.get("view", "superpixels") != view:
             continue

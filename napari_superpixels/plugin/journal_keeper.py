@@ -1,5 +1,6 @@
 """The journal of an annotation while it is open."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,8 +56,15 @@ class JournalKeeper:
         self._settings = settings
         self._dispatch = dispatch
         self._saved: Entry | None = annotation.history.last
+        self.replaced: Path | None = None
+        """The journal of before that this one replaces."""
         self._links = Links()
         self._journal = self._new_journal()
+
+    @property
+    def saved(self) -> Entry | None:
+        """The last act that a project file holds."""
+        return self._saved
 
     @property
     def has_unsaved_work(self) -> bool:
@@ -113,12 +121,34 @@ class JournalKeeper:
         """Take note that all up to an act, the last one then, is in a project file."""
         self._saved = entry
 
-    def close(self) -> bool:
-        """Stop; return whether a journal stays because it holds what is not saved."""
+    def go_on(self, saved: Entry | None, journal: Path | None) -> None:
+        """Go on with an annotation that was closed before.
+
+        Parameters
+        ----------
+        saved : Entry, optional
+            The last act that a project file holds.
+        journal : pathlib.Path, optional
+            The journal that was kept for it, which goes once this one holds the same.
+        """
+        self._saved, self.replaced = saved, journal
+        if journal is None:
+            return
+        self._journal.begin()
+        flush = self._journal.flush
+
+        def replace() -> None:
+            if flush(_MOVE_S):
+                journal.unlink(missing_ok=True)
+
+        threading.Thread(target=replace, name=f"journal {journal.name}", daemon=True).start()
+
+    def close(self) -> Path | None:
+        """Stop; return the journal that stays because it holds what is not saved."""
         keep = self.has_unsaved_work
         self._links.close()
         self._journal.close(keep=keep)
-        return keep
+        return self._journal.path if keep else None
 
     def _new_journal(self) -> Journal:
         path = self._image.source.path

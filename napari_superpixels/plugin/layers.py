@@ -112,6 +112,11 @@ class ResultLayers:
         canvas = self._canvas_of(layer)
         return None if canvas is None else canvas.region
 
+    def unedited(self) -> list[tuple[Labels, Region]]:
+        """Return the layers of superpixels that nobody but the session has written to, and what they show."""
+        canvases = self._canvases.values()
+        return [(canvas.layer, canvas.region) for canvas in canvases if canvas.accept is None and not canvas.edited]
+
     def adopt(self, region: Region, labels: npt.NDArray[np.int32]) -> Labels:
         """Make a layer of superpixels that were not computed here, in the place of the image's own.
 

@@ -48,6 +48,7 @@ class Safekeeping:
         self._viewer = workspace.viewer
         self._errands = Errands(workspace.main_thread.dispatch, self._on_error)
         self._image: Image | None = None
+        self._layers: AnnotationLayers | None = None
         self._offer: Unfinished | None = None
         self._is_asked_twice = False
         self._tried: set[int] = set()
@@ -64,7 +65,7 @@ class Safekeeping:
     def set_image(self, image: Image | None, layers: AnnotationLayers | None) -> None:
         """Look for what there is to bring back for another image; layers of a project are attached to it at once."""
         is_other = image is not self._image
-        self._image = image
+        self._image, self._layers = image, layers
         if image is not None and layers is None:
             self._attach_project(image)
         if is_other:
@@ -123,13 +124,15 @@ class Safekeeping:
         if image is None or image.multiscale:
             return
         pixels, name, folder = image.data, image.name, self.folder
+        journal = None if self._layers is None else self._layers.journal
+        replaced = None if journal is None else journal.replaced
 
         def take(found: Unfinished | None) -> None:
             if image is self._image and found is not None:
                 self._offer = found
                 self.offered.emit(_describe(found))
 
-        self._errands.run(lambda: _find(folder, pixels, name), take)
+        self._errands.run(lambda: _find(folder, pixels, name, replaced), take)
 
     def _forget_offer(self) -> None:
         self._offer, self._is_asked_twice = None, False
@@ -253,10 +256,14 @@ class Safekeeping:
         self.failed.emit(describe_error(error))
 
 
-def _find(folder: Path, pixels: Pixels, name: str) -> Unfinished | None:
-    """Return the last unsaved work on an image: of its pixels, or where these were not read, of its name."""
+def _find(folder: Path, pixels: Pixels, name: str, replaced: Path | None) -> Unfinished | None:
+    """Return the last unsaved work on an image: of its pixels, or where these were not read, of its name.
+
+    What is gone on with already, in a journal that is about to be replaced, is none.
+    """
     shape = tuple(pixels.shape)
-    found = [one for one in find_unfinished(folder) if one.image.shape == shape] if folder.is_dir() else []
+    unfinished = find_unfinished(folder) if folder.is_dir() else []
+    found = [one for one in unfinished if one.image.shape == shape and one.path != replaced]
     sha256 = hash_pixels(pixels) if any(one.image.sha256 for one in found) else ""
 
     def is_of(image: ImageReference) -> bool:

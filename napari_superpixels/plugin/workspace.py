@@ -1,5 +1,7 @@
 """What the widgets of one viewer share: the session, the layers that show its results, and the annotations."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from napari_superpixels.params import SegmentParams
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.found_layers import find_layer, leave
 from napari_superpixels.plugin.layers import ResultLayers
-from napari_superpixels.plugin.regions import Region, layer_token
+from napari_superpixels.plugin.left_work import LeftWork, find_work, forget_work, leave_work
+from napari_superpixels.plugin.regions import Region, layer_token, shown_region
 from napari_superpixels.plugin.warm_up import start_warm_up
 from napari_superpixels.widgets.main_thread import MainThread
 
@@ -54,6 +57,7 @@ class Workspace:
         self._links = Links()
         self._links.connect(self.session.params_changed, self._on_changed)
         self._links.connect(self.session.view_changed, self._on_changed)
+        self._links.connect(self.session.input_changed, self._on_input)
         self._links.connect(viewer.layers.events.removed, self._on_removed)
         self._links.connect(self.results.shown, self._on_shown)
 
@@ -66,8 +70,7 @@ class Workspace:
         self._links.close()
         if self._fine_tuning is not None:
             self._fine_tuning.close()
-        for token in list(self._annotations):
-            self._close_annotation(token)
+        self._leave_work()
         self.main_thread.close()
         self.session.close()
         self.results.close()
@@ -99,12 +102,19 @@ class Workspace:
             return layers
         if layers is not None:
             self._close_annotation(token)
+        left = None
+        if superpixels is None and (left := self._left_work(image)) is not None:
+            superpixels = left[0]
         if superpixels is None:
             return None
         layers = self._annotations[token] = AnnotationLayers(self.viewer, self.session, self.results, superpixels)
         layers.annotation.history_changed.connect(self._on_annotated)
         self._take_at_hand(layers)
-        layers.start_journal(self.main_thread.dispatch)
+        if left is None:
+            layers.start_journal(self.main_thread.dispatch)
+        else:
+            forget_work(superpixels)
+            layers.go_on(left[1], self.main_thread.dispatch)
         layers.ensure_shown()
         return layers
 
@@ -137,6 +147,44 @@ class Workspace:
         if layers is None or layers.superpixels.data.shape != region.full_shape:
             raise ImageError(f"The superpixels of {region.layer.name!r} cannot be shown on it; press Segment.")
         return layers
+
+    def find_annotation(self) -> AnnotationLayers | None:
+        """Return the annotation of the active image, or the one at hand, or the topmost that closed widgets left."""
+        active = self.viewer.layers.selection.active
+        images = [active] if isinstance(active, Image) else []
+        if self.annotation_at_hand is None:
+            images += [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Image)]
+        for image in images:
+            found = find_work(self.viewer, image)
+            if layer_token(image) in self._annotations or (found is not None and found[1].state is not None):
+                self.annotate(image)
+                break
+        return self.annotation_at_hand
+
+    def _left_work(self, image: Image) -> tuple[Labels, LeftWork] | None:
+        """Take the superpixels of an image in view that widgets left which are closed by now, with what was done."""
+        found = find_work(self.viewer, image)
+        if found is None:
+            return None
+        superpixels, work = found
+        try:
+            region = shown_region(image, self.viewer.dims, work.channel_axis)
+        except ImageError:
+            return None
+        if len(region.axes) != 2 or region.full_shape != superpixels.data.shape:
+            return None
+        self.results.adopt_layer(region, superpixels)
+        return found
+
+    def _leave_work(self) -> None:
+        """Close every annotation; what was done is gone on with when widgets are opened again."""
+        for layer, region in self.results.unedited():
+            leave_work(layer, None, LeftWork(layer.data, region.channel_axis))
+        for token, layers in list(self._annotations.items()):
+            work = layers.left_work()
+            journal = self._close_annotation(token)
+            if self.results.superpixels_of(layers.image) is layers.superpixels:
+                leave_work(layers.superpixels, layers.classes, replace(work, journal=journal))
 
     def corrections_of(self, region: Region) -> tuple[Correction, ...]:
         """Return what the user has corrected in a plane, which its next superpixels are to hold."""
@@ -185,16 +233,31 @@ class Workspace:
             self.annotation_at_hand = layers
             self.annotated.emit()
 
-    def _close_annotation(self, token: int) -> None:
+    def _close_annotation(self, token: int) -> Path | None:
+        """Close an annotation and return the journal that stays, because it holds what is not saved."""
         layers = self._annotations.pop(token)
         layers.annotation.history_changed.disconnect(self._on_annotated)
         if layers is self.annotation_at_hand:
             self.annotation_at_hand = None
-        layers.close()
+        journal = layers.close()
         has_parted = self.results.superpixels_of(layers.image) is not layers.superpixels
         if has_parted and layers.superpixels.data.shape != layers.region.full_shape:
             for layer in layers.layers:
                 leave(layer)
+        return journal
+
+    def _on_input(self, inputs: Any) -> None:
+        """Go on with what closed widgets left of an image that is to be segmented, so that its repairs hold."""
+        origin = None if inputs is None else inputs.origin
+        if not isinstance(origin, Region) or self.results.superpixels_of(origin.layer) is not None:
+            return
+        found = find_work(self.viewer, origin.layer)
+        if found is None:
+            return
+        if found[1].state is not None:
+            self.annotate(origin.layer)
+        elif self._left_work(origin.layer) is not None:
+            forget_work(found[0])
 
     def _on_annotated(self, *_: Any) -> None:
         self.annotated.emit()

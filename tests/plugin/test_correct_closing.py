@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 from qtpy.QtCore import QCoreApplication, QEvent
 
-from napari_superpixels.plugin.correct_dock import NO_IMAGE, CorrectDock
+from napari_superpixels.plugin.correct_dock import NO_IMAGE, SEGMENT_FIRST, CorrectDock
 from napari_superpixels.plugin.dock import SegmentDock
 
 from .conftest import own_threads
@@ -85,6 +86,113 @@ def test_classes_are_found_again_when_all_was_closed(viewer, correct, dock, qtbo
     assert not classes._undo_history
     again.close_session()
     again_dock.close_session()
+
+
+def test_work_goes_on_where_closed_widgets_left_it(viewer, correct, dock, qtbot) -> None:
+    """Nothing is segmented or restored anew: classes, repairs, history and journal are those of before."""
+    paint(correct, A, C)
+    paint(correct, A, B, tool="merge")
+    kept, layers, folder = state(correct), correct.layers.layers, correct.safekeeping.folder
+    entries, corrections = correct.layers.annotation.history.entries, correct.layers.annotation.corrections
+    correct.close_session()
+    dock.close_session()
+    [left] = folder.iterdir()
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    annotation = again.layers.annotation
+    assert again.reason == ""
+    assert (again.layers.layers, state(again)) == (layers, kept)
+    assert (annotation.history.entries, annotation.corrections) == (entries, corrections)
+    qtbot.waitUntil(lambda: not left.exists(), timeout=20_000)
+    assert len(list(folder.iterdir())) == 1
+    assert again.panel.offer.isHidden()
+    again_dock = SegmentDock(viewer)
+    qtbot.addWidget(again_dock)
+    again_dock.session.update(model=None, n_segments=30)
+    again_dock.segment()
+    qtbot.waitUntil(lambda: len(np.unique(layers[0].data)) > 12, timeout=20_000)
+    assert layers[0].data[A] == layers[0].data[B]
+    assert annotation.corrections == corrections
+    again.undo()
+    assert state(again) == kept
+    again.undo()
+    assert layers[0].data[A] != layers[0].data[B]
+    again.close_session()
+    again_dock.close_session()
+
+
+def test_segment_alone_goes_on_with_the_work(viewer, correct, dock, qtbot) -> None:
+    paint(correct, A, B, tool="merge")
+    superpixels = correct.layers.superpixels
+    correct.close_session()
+    dock.close_session()
+    n_layers = len(viewer.layers)
+    again = SegmentDock(viewer)
+    qtbot.addWidget(again)
+    again.session.update(model=None, n_segments=30)
+    again.segment()
+    qtbot.waitUntil(lambda: len(np.unique(superpixels.data)) > 12, timeout=20_000)
+    assert superpixels.data[A] == superpixels.data[B]
+    assert len(viewer.layers) == n_layers
+    again.close_session()
+
+
+def test_superpixels_alone_are_gone_on_with(viewer, dock, solve, color_blocks, qtbot) -> None:
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    solve()
+    dock.close_session()
+    superpixels = viewer.layers["blocks superpixels"]
+    again = SegmentDock(viewer)
+    qtbot.addWidget(again)
+    again.session.update(model=None, n_segments=30)
+    again.segment()
+    qtbot.waitUntil(lambda: len(np.unique(superpixels.data)) == 30, timeout=20_000)
+    assert len(viewer.layers) == 2
+    again.close_session()
+    correct = CorrectDock(viewer)
+    qtbot.addWidget(correct)
+    assert (correct.reason, correct.layers.superpixels) == ("", superpixels)
+    correct.close_session()
+
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["superpixels", "classes"])
+def test_layers_that_others_changed_meanwhile_are_not_gone_on_with(viewer, correct, dock, qtbot, changed) -> None:
+    """What was recorded of them does not fit them any more; it is offered by the journal."""
+    paint(correct, A, C)
+    layers = correct.layers.layers
+    correct.close_session()
+    dock.close_session()
+    layers[changed].data_setitem((np.array([0]), np.array([0])), 7)
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    assert again.reason == SEGMENT_FIRST
+    qtbot.waitUntil(lambda: not again.panel.offer.isHidden(), timeout=20_000)
+    again.close_session()
+
+
+def test_copies_of_layers_are_not_taken_for_them(viewer, correct, dock, qtbot) -> None:
+    paint(correct, A, C)
+    layers = correct.layers.layers
+    correct.close_session()
+    dock.close_session()
+    for layer in layers:
+        viewer.add_layer(Labels(layer.data.copy(), name=f"{layer.name} copy", metadata=layer.metadata.copy()))
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    assert again.layers.layers == layers
+    again.close_session()
+
+
+def test_painted_superpixels_of_another_image_are_not_taken(viewer, correct, dock, color_blocks, qtbot) -> None:
+    correct.close_session()
+    dock.close_session()
+    viewer.add_image(color_blocks, rgb=True, name="another")
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    assert again.source.image.name == "another"
+    assert again.layers is None
+    assert "Press Segment" in again.reason
+    again.close_session()
 
 
 def test_two_viewers_share_nothing(make_napari_viewer, color_blocks, qtbot) -> None:

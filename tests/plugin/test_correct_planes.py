@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from napari_superpixels.plugin.correct_dock import SEGMENT_FIRST
+from napari_superpixels.plugin.correct_dock import SEGMENT_FIRST, CorrectDock
 
-from .correct_mouse import A, B, C, FakeMouse, paint
+from .correct_mouse import A, B, C, D, FakeMouse, paint
 
 
 def solve_stack(viewer, solve, plane, n_planes) -> None:
@@ -188,6 +188,27 @@ def test_image_with_channels(viewer, correct, dock, solve, color_blocks) -> None
     assert classes.data.shape == (3, 60, 80)
     assert all(np.array_equal(plane, classes.data[0]) for plane in classes.data)
     assert classes.data[0].any()
+
+
+def test_channels_left_by_closed_widgets_stay_one(viewer, correct, dock, solve, color_blocks, qtbot) -> None:
+    """Channels share their superpixels; found again, they are no stack of planes."""
+    viewer.add_image(np.moveaxis(color_blocks, 2, 0).copy(), name="channels")
+    dock.source.channel_menu.setCurrentIndex(1)
+    dock.source.channel_menu.activated.emit(1)
+    solve()
+    paint(correct, A)
+    left = correct.layers
+    correct.close_session()
+    dock.close_session()
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    assert again.reason == ""
+    assert again.layers.layers == left.layers
+    assert again.layers.region.channel_axis == 0
+    paint(again, D)
+    assert again.layers.classes.data[:, D[0], D[1]].all()
+    assert again.layers.annotation.progress == pytest.approx(1 / 6)
+    again.close_session()
 
 
 def test_brush_of_napari_at_any_channel(viewer, correct, dock, solve, color_blocks) -> None:

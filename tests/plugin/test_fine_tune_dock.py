@@ -226,6 +226,27 @@ def test_annotation_of_correct_is_followed(viewer, tune, dock, color_blocks, sol
     tune.close_session()
 
 
+def test_annotation_that_closed_widgets_left_is_found(viewer, dock, color_blocks, solve, qtbot) -> None:
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    solve()
+    annotation = correct.layers.annotation
+    annotation.paint([int(annotation.labels_plane[0, 0])])
+    correct.close_session()
+    dock.close_session()
+    viewer.add_image(color_blocks, rgb=True, name="another")
+    n_layers = len(viewer.layers)
+    tune = FineTuneDock(viewer)
+    viewer.window.add_dock_widget(tune, name="Fine-tune")
+    press(tune, "add_annotation")
+    qtbot.waitUntil(lambda: tune.session.rows != () and tune.session.rows[0].digest != "", timeout=60_000)
+    assert [(row.name, row.kind) for row in tune.session.rows] == [("blocks", "annotation")]
+    assert len(viewer.layers) == n_layers
+    tune.tuning.close()
+    tune.close_session()
+
+
 def test_a_plane_without_annotation_beside_one_that_has_some(
     viewer, tune, dock, color_blocks, solve, wait_result
 ) -> None:

@@ -68,6 +68,14 @@ def is_offered(correct) -> bool:
     return not correct.panel.offer.isHidden() and "was not saved" in correct.panel.offer.text.text()
 
 
+def end_session(viewer, correct, dock) -> None:
+    """Leave the image alone, as it is when napari is started again."""
+    correct.close_session()
+    dock.close_session()
+    for name in ("blocks superpixels", "blocks classes"):
+        viewer.layers.remove(name)
+
+
 def save_project(correct, name, qtbot) -> Path:
     correct.files.dialogs.name = name
     correct.panel.files.save_project_requested.emit()
@@ -114,8 +122,7 @@ def test_unsaved_work_is_kept_offered_and_restored(viewer, correct, dock, second
     paint(correct, A, B)
     paint(correct, A, C, tool="merge")
     kept = correct.layers.annotation.snapshot()
-    correct.close_session()
-    dock.close_session()
+    end_session(viewer, correct, dock)
     again = second()
     qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
     again.panel.restore_requested.emit()
@@ -138,8 +145,7 @@ def test_work_on_an_image_that_was_not_read_to_its_end_is_offered_by_name(
 ) -> None:
     monkeypatch.setattr("napari_superpixels.engine.journal.hash_in_parts", lambda pixels: itertools.repeat(""))
     paint(correct, A, B)
-    correct.close_session()
-    dock.close_session()
+    end_session(viewer, correct, dock)
     [left] = find_unfinished(journal_folder())
     assert (left.image.name, left.image.sha256) == ("blocks", "")
     again = second()
@@ -153,12 +159,12 @@ def test_work_on_an_image_that_was_not_read_to_its_end_is_offered_by_name(
 
 def test_work_begun_before_restoring_is_kept_too(viewer, correct, dock, second, qtbot) -> None:
     paint(correct, A, B)
-    correct.close_session()
-    dock.close_session()
+    labels = correct.layers.superpixels.data.copy()
+    end_session(viewer, correct, dock)
     again = second()
     qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
     region = shown_region(viewer.layers["blocks"], viewer.dims)
-    layers = again._workspace.attach(region, viewer.layers["blocks superpixels"].data)
+    layers = again._workspace.attach(region, labels)
     layers.annotation.paint([int(layers.annotation.labels[C])], 1)
     again.panel.restore_requested.emit()
     qtbot.waitUntil(lambda: len(layers.annotation.history.entries) == 1 and is_offered(again), timeout=10_000)
@@ -180,8 +186,7 @@ def test_an_image_that_goes_takes_leave(viewer, correct, qtbot) -> None:
 
 def test_offers_are_discarded_when_asked_twice(viewer, correct, dock, second, qtbot) -> None:
     paint(correct, A, B)
-    correct.close_session()
-    dock.close_session()
+    end_session(viewer, correct, dock)
     again = second()
     qtbot.waitUntil(lambda: is_offered(again), timeout=10_000)
     again.panel.discard_requested.emit()
