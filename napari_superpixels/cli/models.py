@@ -105,7 +105,7 @@ def export(
     folder: _FolderOption = None,
     overwrite: _OverwriteOption = False,
 ) -> None:
-    """Write a model as ONNX, for other programs.
+    r"""Write a model as ONNX, for other programs. It needs the package onnx: pip install ".\[onnx]"
 
     Its input is "image", float32 of shape (N, C, H, W) in [0, 1]; its outputs are "flattened" and "boundary".
     """
