@@ -60,7 +60,11 @@ def presets() -> str:
     names = PRESET_VALUES["quick"]
     titles = [title.replace(" (", ", ").rstrip(")") for title in control(fields["preset"]).choices]
     rows = [
-        [fields[name].title or "", f"`--{name.replace('_', '-')}`", *(number(each[name]) for each in PRESET_VALUES.values())]
+        [
+            fields[name].title or "",
+            f"`--{name.replace('_', '-')}`",
+            *(number(each[name]) for each in PRESET_VALUES.values()),
+        ]
         for name in names
     ]
     return table(("", "option", *titles), rows)
