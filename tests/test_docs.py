@@ -92,12 +92,22 @@ def test_table_is_as_declared(page: str, mark: str) -> None:
     assert is_equal, f"docs/{page} has another table than params.py; write it anew with: python tests/test_docs.py"
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
-def test_links_lead_somewhere(page: str) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    missing = [link for link in links if not (DOCS / link.split("#")[0]).exists() and not link.startswith("#")]
+@pytest.mark.parametrize("page", [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")], ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    places = [link.partition("#")[::2] for link in links if "://" not in link]
+    missing = [name for name, _ in places if not (page.parent / name).exists()]
     assert not missing
+    unknown = [
+        anchor for name, anchor in places if anchor and anchor not in anchors(page.parent / name if name else page)
+    ]
+    assert not unknown
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links can name of a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 if __name__ == "__main__":
