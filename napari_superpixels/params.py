@@ -28,7 +28,7 @@ LAW_WEIGHTS: dict[Law, tuple[float, float]] = {
     "exponential": (5.0, 0.0),
     "ergc": (1.0, 0.0),
 }
-
+_WEIGHTS_OF_LAWS = ", ".join(f"{law} {color:g} and {edge:g}" for law, (color, edge) in LAW_WEIGHTS.items())
 
 #: Share of the superpixels that are placed evenly at the start, and rounds in which the others are added.
 REFINE_START, REFINE_ROUNDS = 0.4, 3
@@ -96,8 +96,8 @@ class SegmentParams(BaseModel):
     regularity: float = _param(
         0.5,
         "Regularity",
-        "Move right for rounder, more even superpixels with smooth borders; "
-        "move left to let them follow every detail of the image.",
+        "Higher gives rounder, more even superpixels with smooth borders; "
+        "lower lets them follow every detail of the image.",
         Control("slowness", step=0.01),
         ge=0.0,
         le=1.0,
@@ -115,7 +115,8 @@ class SegmentParams(BaseModel):
         "quadratic",
         "Slowness law",
         "How a difference of colour slows a superpixel's growth. Quadratic suits most images; exponential clings to "
-        "strong edges; ERGC adds a pull towards the seed that makes cells compact.",
+        "strong edges; ERGC adds a pull towards the seed that makes cells compact. Each law has a colour weight and an "
+        f"edge weight of its own ({_WEIGHTS_OF_LAWS}), which go with it as long as you set no others.",
         Control("slowness", advanced=True, choices=("Quadratic", "Exponential (FMS)", "ERGC (compact)")),
     )
     color_weight: float = _param(
@@ -172,7 +173,7 @@ class SegmentParams(BaseModel):
         "eikonal",
         "Solver",
         "'eikonal' grows all superpixels at once, each by its own colour. 'scikit-fmm' marches one front through the "
-        "image gradient: slower, for comparison, and the window stands still meanwhile.",
+        "image gradient: slower, for comparison; it cannot be cancelled, and a window stands still meanwhile.",
         Control("arrival", advanced=True, choices=("Eikonal", "scikit-fmm (comparison)")),
     )
 
@@ -280,7 +281,7 @@ class FineTuneParams(BaseModel):
         "quick",
         "Effort",
         "How long it learns. Quick suits two to five images; take a longer one for more images, or when the curves "
-        "still fall at the end.",
+        "still fall at the end. It decides steps, checks, patience, learning rate and crops where you set none.",
         Control(choices=("Quick (2 minutes)", "Normal (8 minutes)", "Thorough (half an hour)")),
     )
     trained: Trained = _param(

@@ -57,6 +57,13 @@ def test_version() -> None:
     assert (result.exit_code, result.output.strip()) == (0, f"napari-superpixels {__version__}")
 
 
+@pytest.mark.parametrize(
+    ("command", "text"), [(["train"], "'[c-f]*'"), (["models", "export"], 'pip install ".[onnx]"')]
+)
+def test_brackets_in_help_are_shown(command: list[str], text: str) -> None:
+    assert text in words(run(*command, "--help", width=200).output)
+
+
 def test_every_parameter_is_an_option_with_its_help() -> None:
     text = words(run("segment", "--help").output)
     for name, field in SegmentParams.model_fields.items():

@@ -150,7 +150,7 @@ def test_what_is_not_installed_is_left_out(bsds: str, monkeypatch: pytest.Monkey
     result = run("--bsds", bsds, "--images", 1, "--n-segments", 12)
     assert result.exit_code == 0
     assert "Note: SEEDS (OpenCV) needs the package opencv-contrib-python-headless" in words(result.stderr)
-    assert 'pip install "napari-superpixels[bench]"' in words(result.stderr)
+    assert 'pip install --no-build-isolation ".[bench]"' in words(result.stderr)
     assert "compact watershed" in result.stdout
     assert "fast-slic" not in result.stdout
     result = run("--bsds", bsds, "--methods", "seeds")

@@ -68,7 +68,7 @@ def benchmark(
         typer.Option(metavar="N,...", help="Threads.", show_default="1, and all cores", rich_help_panel=_SPEED),
     ] = None,
     runs: Annotated[
-        int, typer.Option(min=1, help="Runs of each at most; medians are told.", rich_help_panel=_SPEED)
+        int, typer.Option(min=1, help="Runs of each at most; medians are reported.", rich_help_panel=_SPEED)
     ] = 7,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Installed model, or a file.", rich_help_panel=_SPEED)
@@ -83,7 +83,7 @@ def benchmark(
     Speed: methods run in turn, each several times, bound to as many cores as there are threads; each one's memory is
     measured in a process of its own. A rival that would take longer than some seconds is left out.
 
-    The other methods are in the extra "bench"; what is not installed is left out and told.
+    The other methods are in the extra "bench"; what is not installed is left out and reported.
 
     Exit status: 0 if all is well, 1 if something failed, 2 for a wrong command, 130 if interrupted.
     """

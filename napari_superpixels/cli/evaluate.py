@@ -48,7 +48,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Measure the label images in this folder, named as the data set's images, instead of segmenting.",
+            help="Measure the label images in this folder instead of segmenting; they are named as the data set's "
+            "images, or <name>_superpixels, as 'segment' names them.",
             rich_help_panel=_FILES,
         ),
     ] = None,

@@ -105,7 +105,9 @@ def export(
     folder: _FolderOption = None,
     overwrite: _OverwriteOption = False,
 ) -> None:
-    """Write a model as ONNX, for other programs.
+    r"""Write a model as ONNX, for other programs.
+
+    This needs the package onnx, pip install ".\[onnx]" in a copy of the repository.
 
     Its input is "image", float32 of shape (N, C, H, W) in [0, 1]; its outputs are "flattened" and "boundary".
     """

@@ -37,7 +37,12 @@ def segment(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="OUT", help="Folder for the labels; for one image also a file."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Folder for the labels, each named <name>_superpixels; for one image also a file.",
+        ),
     ],
     params: Annotated[
         Path | None,

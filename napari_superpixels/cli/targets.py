@@ -62,7 +62,7 @@ def targets(
     data set: sizes of images, objects per image, sizes of segments, numbers of superpixels, and examples to look at.
 
     COCO: every border counts; where objects overlap, the overlap is a segment of its own. A crowd (iscrowd) is one
-    segment. Images without annotations, and missing ones, are left out and told.
+    segment. Images without annotations, and missing ones, are left out and reported.
 
     Folders: an image sub/a.tif belongs to the labels sub/a.tif or sub/a.png in the folder of labels; 0 is background.
     Stacks are taken plane by plane. Name one folder of labels for each annotator.

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.run_folder import RunConfig
 
 _NETWORKS = ("can", "unet", "can-unet", "can24-d7", "can24", "can32")
-_FINE_TUNE = "Fine-tuning"
-_NETWORK, _RECIPE, _MACHINE, _CHECK = "Network", "Recipe", "Computer", "Validation"
+_FINE_TUNE = "Fine-tuning, with --data"
+_RECIPE = "Recipe; with --data, --preset gives the defaults"
+_NETWORK, _MACHINE, _CHECK = "Network", "Computer", "Validation"
 _UNLIMITED_STEPS = 1_000_000
 _SPLIT_OPTIONS = ("validation_names", "validation_share")
 _RECIPE_OPTIONS = (
@@ -47,7 +48,12 @@ def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in DIR where it was stopped, with its own settings.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in DIR where it was stopped, with its own settings. Only options of the computer "
+            "can be given anew; to a fine-tuning --workers, and --save-as if it is to be installed.",
+        ),
     ] = False,
     data: DataSetOptions,
     network: Annotated[
@@ -98,7 +104,8 @@ def train(
         str | None,
         _option(
             "Settings of the training: JSON, as in config.json of a run under 'train'; or a model, by name or file, "
-            "whose training is to be repeated, targets and validation included.",
+            "whose settings are taken, those of targets and validation included. Its images, the shape of its network, "
+            "the model that it started from and its precision are not: name them by options.",
             _RECIPE,
             metavar="FILE",
         ),
@@ -141,7 +148,8 @@ def train(
     validation_names: Annotated[
         str | None,
         _option(
-            "Validate on the images whose names match, such as 'test_*' or '[c-f]*', instead of a share.",
+            # The help is markup: what stands in brackets is a style, unless they are escaped.
+            r"Validate on the images whose names match, such as 'test_*' or '\[c-f]*', instead of a share.",
             _CHECK,
             metavar="PATTERN",
         ),

@@ -81,7 +81,8 @@ class Rival:
         except ImportError as error:
             raise MissingPackageError(
                 f"{self.title} needs the package {self.package}, which is missing or does not load ({error}). "
-                'Install the rivals with: pip install "napari-superpixels[bench]"'
+                "Install the rivals in a copy of the repository with: pip install Cython numpy setuptools, then "
+                'pip install --no-build-isolation ".[bench]"; CONTRIBUTING.md says more.'
             ) from error
         return LoadedRival(
             self.title, {"library": f"{self.package} {found}", **self.prepare.keywords}, run, self.most_asked
