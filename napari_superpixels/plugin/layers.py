@@ -112,6 +112,11 @@ class ResultLayers:
         canvas = self._canvas_of(layer)
         return None if canvas is None else canvas.region
 
+    def holds_results_only(self, layer: Labels) -> bool:
+        """Say whether nothing but results that were made here is in a layer."""
+        canvas = self._canvas_of(layer)
+        return canvas is not None and canvas.is_own and not canvas.edited
+
     def adopt(self, region: Region, labels: npt.NDArray[np.int32]) -> Labels:
         """Make a layer of superpixels that were not computed here, in the place of the image's own.
 
@@ -230,6 +235,7 @@ class ResultLayers:
             **region.placement(is_full=is_full),
         )
         canvas = self._canvas_on(layer, region, is_full=is_full)
+        canvas.is_own = True
         self._viewer.add_layer(layer)
         return canvas
 
