@@ -130,7 +130,13 @@ def set_superpixels(subject):
     subject.take_array("labels", np.where(subject.labels == 1, 2, subject.labels))
 
 
-def brush_in_a_stroke(subject):
+def set_superpixels_from_elsewhere_and_undo(subject):
+    go(subject, 2)
+    set_superpixels(subject)
+    subject.undo()
+
+
+def stroke_that_goes_on(subject):
     subject.begin_stroke()
     subject.paint([1])
 
@@ -138,7 +144,15 @@ def brush_in_a_stroke(subject):
 TOUCHES = (
     lambda subject: subject.paint([3]),
     lambda subject: subject.mark_checked(1),
-    *(merge, paint_and_erase, check_and_uncheck, merge_and_undo, set_superpixels, brush_in_a_stroke),
+    *(
+        merge,
+        paint_and_erase,
+        check_and_uncheck,
+        merge_and_undo,
+        set_superpixels,
+        set_superpixels_from_elsewhere_and_undo,
+    ),
+    stroke_that_goes_on,
 )
 
 
