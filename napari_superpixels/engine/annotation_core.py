@@ -128,6 +128,8 @@ class AnnotationCore:
         self._table = table.completed(classes_used(classes))
         self._current_class = self._table.numbers[0] if len(self._table) else 0
         self._planes: dict[Position, PlaneState] = {}
+        self.is_machine_made = False
+        """Whether the solver made the superpixels that were there at first, also where their parameters are unknown."""
         self._stroke: list[ArrayDelta] | None = None
         self._stroke_name: str | None = None
 
@@ -291,6 +293,7 @@ class AnnotationCore:
         self._arrays.fill("classes", state.classes)
         self._table = state.table.completed(classes_used(state.classes))
         self._planes = dict(state.planes)
+        self.is_machine_made = False
         everywhere = tuple(slice(0, n) for n in self.labels.shape)
         self.labels_changed.emit(everywhere)
         self.classes_changed.emit(everywhere)

@@ -1,8 +1,8 @@
 """The journal of an annotation: every act is on the disk a moment after it was done.
 
 A journal is a snapshot of the annotation and the acts since, in one file that only grows, until a new snapshot takes
-the place of snapshot and acts. Acts are written, in their order, by a thread of the journal's own. Another one
-reads the image, whose hash follows as a record of its own.
+the place of snapshot and acts. Between the acts is what planes began with meanwhile. All is written, in its order, by a
+thread of the journal's own. Another one reads the image, whose hash follows as a record of its own.
 """
 
 import io
@@ -159,6 +159,7 @@ class Journal:
         self._needs_snapshot = True
         self._has_failed = False
         self._handlers: list[tuple[SignalInstance, Callable[..., object]]] = [
+            (annotation.began, self._note_beginning),
             (annotation.committed, lambda entry: self._note(Kind.done, entry)),
             (annotation.amended, lambda entry: self._note(Kind.amended, entry)),
             (annotation.undone, lambda entry: self._note(Kind.undone)),
@@ -211,6 +212,11 @@ class Journal:
             self.begin()
         else:
             self._queue.put(_Command(kind=kind, entry=entry))
+
+    def _note_beginning(self, entry: Entry) -> None:
+        """Write down what a plane begins with, unless the snapshot before the next act will hold it anyway."""
+        if not self._needs_snapshot:
+            self._note(Kind.began, entry)
 
     def _write(self) -> None:
         """Write what is queued, in order; all that waits goes to the disk together."""
@@ -386,6 +392,8 @@ def _do_again(annotation: Annotation, kind: Kind, payload: bytes) -> None:
         annotation.undo()
     elif kind is Kind.redone:
         annotation.redo()
+    elif kind is Kind.began:
+        annotation.put_beginning(checked_entry(payload, annotation.labels.shape))
     elif kind in (Kind.done, Kind.amended):
         entry = checked_entry(payload, annotation.labels.shape)
         if kind is Kind.amended:

@@ -21,7 +21,7 @@ else:
 #: Suffix of journals.
 SUFFIX = ".nspj"
 _MAGIC = b"napari-superpixels journal\n"
-_VERSION = 2
+_VERSION = 3
 _START = struct.Struct("<27sI")
 _HEAD = struct.Struct("<cQI")
 #: Byte that is locked: beyond any content, because Windows lets nobody else read what is locked.
@@ -33,6 +33,7 @@ class Kind(Enum):
 
     header = b"H"
     snapshot = b"S"
+    began = b"B"
     done = b"D"
     amended = b"A"
     undone = b"U"

@@ -85,6 +85,7 @@ class AnnotationLayers:
         self.annotation = Annotation(
             superpixels.data, self.classes.data, write=self._write, table=_saved_table(self.classes)
         )
+        self.annotation.is_machine_made = results.holds_results_only(superpixels)
         self.annotation.set_plane(region.plane_index(), self._result_of(region))
         self.journal: JournalKeeper | None = None
         self._links = Links()

@@ -22,6 +22,8 @@ class Canvas:
     layer: Labels
     region: Region
     is_full: bool
+    is_own: bool = False
+    """Whether the layer was made here, for a result."""
     edited: set[Position] = field(default_factory=set)
     is_hidden: bool = False
     """Whether the user had hidden the superpixels when another layer had to show them."""

@@ -117,6 +117,11 @@ class ResultLayers:
         canvases = self._canvases.values()
         return [(canvas.layer, canvas.region) for canvas in canvases if canvas.accept is None and not canvas.edited]
 
+    def holds_results_only(self, layer: Labels) -> bool:
+        """Say whether nothing but results that were made here is in a layer."""
+        canvas = self._canvas_of(layer)
+        return canvas is not None and canvas.is_own and not canvas.edited
+
     def adopt(self, region: Region, labels: npt.NDArray[np.int32]) -> Labels:
         """Make a layer of superpixels that were not computed here, in the place of the image's own.
 
@@ -134,8 +139,11 @@ class ResultLayers:
         self.adopt_layer(region, layer)
         return layer
 
-    def adopt_layer(self, region: Region, layer: Labels) -> None:
-        """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image."""
+    def adopt_layer(self, region: Region, layer: Labels, *, is_own: bool = False) -> None:
+        """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image.
+
+        With `is_own` it holds nothing but results that were made here.
+        """
         key = (layer_token(region.layer), False)
         canvas = self._canvases.get(key)
         if canvas is not None:
@@ -143,6 +151,7 @@ class ResultLayers:
             if canvas.layer is not layer:
                 canvas.layer.visible = False
         canvas = self._canvases[key] = self._canvas_on(layer, region, is_full=layer.data.shape == region.full_shape)
+        canvas.is_own = is_own
         self._draw_outlines(canvas)
         self.shown.emit(layer)
 
@@ -235,6 +244,7 @@ class ResultLayers:
             **region.placement(is_full=is_full),
         )
         canvas = self._canvas_on(layer, region, is_full=is_full)
+        canvas.is_own = True
         self._viewer.add_layer(layer)
         return canvas
 

@@ -173,7 +173,7 @@ class Workspace:
             return None
         if len(region.axes) != 2 or region.full_shape != superpixels.data.shape:
             return None
-        self.results.adopt_layer(region, superpixels)
+        self.results.adopt_layer(region, superpixels, is_own=work.state is None)
         return found
 
     def _leave_work(self) -> None:
@@ -200,7 +200,8 @@ class Workspace:
         if layers is None or not layers.can_take(region):
             return False
         layers.take_plane(region)
-        return layers.annotation.is_worked_on or layers.annotation.history.can_redo
+        annotation = layers.annotation
+        return annotation.is_worked_on or (annotation.history.can_redo and not annotation.is_untouched)
 
     def params_of(self, region: Region) -> SegmentParams | None:
         """Return what the superpixels of an annotated plane were made with; None where it has none.

@@ -130,6 +130,9 @@ class CorrectPanel(QWidget):
         self._annotation = annotation
         for part in (self.classes, self.undo_buttons, self.history):
             part.set_annotation(annotation)
+        # Whatever cannot be worked on: they may be the way back to what can.
+        for way_back in (self.undo_buttons, self.history):
+            way_back.setEnabled(annotation is not None)
         self.doubts.set_doubt(doubt, annotation)
         self.suggestions.set_suggester(suggester)
         self.copy_plane.setVisible(annotation is not None and annotation.labels.ndim > 2)
@@ -142,7 +145,7 @@ class CorrectPanel(QWidget):
         self.level.set_hierarchy(hierarchy)
 
     def set_unavailable(self, reason: str, *, can_segment: bool = False) -> None:
-        """Disable what cannot be done and say why; an empty reason makes it available.
+        """Disable what cannot be done and say why; an empty reason makes it available. The history stays as it is.
 
         Parameters
         ----------
@@ -156,7 +159,7 @@ class CorrectPanel(QWidget):
         self.segment.setVisible(bool(reason) and can_segment)
         # Not the files: a project can be opened without any image.
         views = (self.level, self.show_superpixels, self.copy_plane)
-        acts = (self.tools, self.help, self.classes, self.undo_buttons, self.history, self.doubts, self.suggestions)
+        acts = (self.tools, self.help, self.classes, self.doubts, self.suggestions)
         for part in (*views, *acts):
             part.setEnabled(not reason)
         self.files.set_available(not reason)

@@ -103,11 +103,12 @@ def test_the_index_is_built_quickly(bench):
 def test_a_result_is_taken_over_quickly(bench):
     seconds = []
     for n_segments in range(9000, 9005):
+        # An act, not the plane's beginning.
+        bench.annotation.paint([bench.annotation.index.label_at(bench.point())])
         result = bench.solve(n_segments)
         start = time.perf_counter()
         assert bench.annotation.accept(result) is not None
         seconds.append(time.perf_counter() - start)
-        bench.annotation.paint([bench.annotation.index.label_at(bench.point())])
     assert 1000 * np.median(seconds) <= 40
 
 

@@ -11,6 +11,7 @@ from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.annotation_core import PlaneState
 from napari_superpixels.engine.journal import Journal, JournaledImage
+from napari_superpixels.engine.journal_file import read_records
 
 IMAGE = np.arange(64 * 80, dtype=np.uint16).reshape(64, 80)
 JOURNALED = JournaledImage(IMAGE, "cells (1).tif", "/photos/cells (1).tif")
@@ -56,6 +57,12 @@ def facts(state) -> list:
     ]
     planes = {position: plane for position, plane in state.planes.items() if plane != PlaneState()}
     return [state.labels.tolist(), state.classes.tolist(), state.table, planes, entries, state.position]
+
+
+def record_ends(path: Path) -> list[int]:
+    """Where each record of a journal ends, in bytes."""
+    with path.open("rb") as file:
+        return [record.end for record in read_records(file, path)]
 
 
 def _main() -> None:

@@ -1,6 +1,7 @@
 """Whatever is done in whatever order: every state that is visited again is the same to the byte."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,18 +14,21 @@ from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.annotation_core import PlaneState
 from napari_superpixels.engine.corrections import holds
 from napari_superpixels.engine.history import Entry
+from napari_superpixels.engine.journal import Journal, JournaledImage, restore
 
 from .annotation_cases import TABLE, assert_index_is_exact
+from .journal_acts import facts
 from .solved_cases import SHAPE, Solver
 
 SOLVER = Solver()
 
 
 def state(subject):
-    """Everything that undo must bring back."""
+    """Everything that undo must bring back; the superpixels of each plane for themselves."""
     stored = subject.snapshot()
+    labels = {place: stored.labels[place].tobytes() for place in np.ndindex(stored.labels.shape[:-2])}
     planes = {position: plane for position, plane in stored.planes.items() if plane != PlaneState()}
-    return stored.labels.tobytes(), stored.classes.tobytes(), stored.table, planes
+    return labels, stored.classes.tobytes(), stored.table, planes
 
 
 class Annotator:
@@ -36,7 +40,21 @@ class Annotator:
         shape = (n_planes, *SHAPE) if n_planes else SHAPE
         self.subject = Annotation(np.zeros(shape, np.int32), np.zeros(shape, np.uint8), table=TABLE)
         self.subject.accept(SOLVER.result())
-        self.states = {0: None, 1: state(self.subject)}
+        self.states = {0: state(self.subject)}
+        self.n_beginnings = 0
+        self.subject.began.connect(self.note_beginning)
+
+    def note_beginning(self, entry):
+        """Whatever is undone or redone from now on, the plane has these superpixels then."""
+        self.n_beginnings += 1
+        place = tuple(i for i in entry.plane if i is not None)
+        old, new = (side.array().tobytes() for side in (entry.deltas[0].old, entry.deltas[0].new))
+        for labels, _, _, planes in self.states.values():
+            plane = planes.get(entry.plane, PlaneState())
+            assert labels[place] == old
+            assert plane == PlaneState(**entry.before), "a hand was there"
+            labels[place] = new
+            planes[entry.plane] = replace(plane, **entry.after)
 
     def point(self):
         return tuple(int(self.rng.integers(n)) for n in SHAPE)
@@ -130,15 +148,21 @@ class Annotator:
         if self.n_planes:
             self.subject.set_plane((int(self.rng.integers(self.n_planes)), slice(None), slice(None)))
 
+    def look_elsewhere(self):
+        if self.n_planes:
+            here = self.subject.plane
+            self.plane()
+            self.resegment()
+            self.subject.set_plane(tuple(slice(None) if i is None else i for i in here))
+
     def undo(self):
-        if self.subject.history.position > 1:
-            self.subject.undo()
+        self.subject.undo()
 
     def redo(self):
         self.subject.redo()
 
     def jump(self):
-        self.subject.go_to(int(self.rng.integers(1, len(self.subject.history.entries) + 1)))
+        self.subject.go_to(int(self.rng.integers(len(self.subject.history.entries) + 1)))
 
     def act(self, name):
         getattr(self, name)()
@@ -159,7 +183,7 @@ class Annotator:
 
 ACTS = (
     *("paint", "fill", "lasso", "stroke", "merge", "split", "cut", "assign", "add_seed", "remove_seed", "split_mixed"),
-    *("brush", "resegment", "check", "table", "plane", "undo", "redo", "jump"),
+    *("brush", "resegment", "check", "table", "plane", "look_elsewhere", "undo", "redo", "jump"),
 )
 
 
@@ -171,17 +195,15 @@ def run(acts, seed, n_planes=0):
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(ACTS), min_size=1, max_size=25), st.integers(0, 2**32 - 1), st.sampled_from([0, 2]))
+@given(st.lists(st.sampled_from(ACTS), min_size=1, max_size=25), st.integers(0, 2**32 - 1), st.sampled_from([0, 2, 3]))
 def test_undoing_and_redoing_everything_visits_the_same_states(acts, seed, n_planes):
     annotator = run(acts, seed, n_planes)
     subject = annotator.subject
     subject.go_to(len(subject.history.entries))
-    for position in range(subject.history.position - 1, 0, -1):
+    for position in range(subject.history.position - 1, -1, -1):
         subject.undo()
         assert state(subject) == annotator.states[position]
         annotator.check_facts()
-    subject.undo()
-    assert not subject.labels.any()
     for position in range(1, len(subject.history.entries) + 1):
         subject.redo()
         assert state(subject) == annotator.states[position]
@@ -198,7 +220,23 @@ def test_a_long_day_survives_being_stored(seed):
     other = Annotation(np.zeros_like(subject.labels), np.zeros_like(subject.classes))
     other.restore(stored)
     other.history.load(entries, stored.position)
-    for position in (len(entries), 1, len(entries)):
+    for position in (len(entries), 0, len(entries)):
         other.go_to(position)
         subject.go_to(position)
         assert state(other) == state(subject) == annotator.states[position]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_day_on_many_planes_survives_a_crash(tmp_path, seed):
+    annotator = Annotator(seed, n_planes=8)
+    subject = annotator.subject
+    image = JournaledImage(np.zeros(subject.labels.shape, np.uint8), "stack")
+    journal = Journal(subject, tmp_path, image, min_log_bytes=[10_000, 2**24][seed % 2])
+    for name in np.random.default_rng(seed).choice(ACTS, 120):
+        annotator.act(name)
+    assert annotator.n_beginnings > 3
+    assert journal.flush()
+    found = restore(journal.path)
+    assert (found.is_torn, found.notes) == (False, ())
+    assert facts(found.state) == facts(subject.snapshot())
+    journal.close()

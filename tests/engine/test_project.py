@@ -18,6 +18,7 @@ from napari_superpixels.engine.project import Project, hash_pixels, image_refere
 from napari_superpixels.errors import ReadError, WriteError
 
 from .journal_acts import IMAGE, annotation_after, facts, new_annotation
+from .solved_cases import SHAPE, Solver
 
 SETTINGS = {"segmentation": {"parameters": {"n_segments": 80}}, "layer": {"scale": [0.5, 0.5]}}
 
@@ -75,6 +76,26 @@ def test_stacks_and_checked_planes_come_back(tmp_path: Path) -> None:
     assert state.classes[2].all()
     assert not state.classes[:2].any()
     assert state.planes[2, None, None].checked == annotation.checked
+
+
+def test_planes_without_acts_come_back_as_beginnings(tmp_path: Path) -> None:
+    solver, shape = Solver(), (2, *SHAPE)
+    annotation = Annotation(np.zeros(shape, np.int32), np.zeros(shape, np.uint8))
+    annotation.accept(solver.result())
+    annotation.paint([1])
+    annotation.set_plane((1, slice(None), slice(None)))
+    annotation.accept(solver.result(n_segments=20))
+    save_project(tmp_path / "a.nsp", annotation.snapshot(), image_reference(np.zeros(shape), "stack"))
+    project = open_project(tmp_path / "a.nsp")
+    assert (facts(project.state), project.notes) == (facts(annotation.snapshot()), ())
+    again = Annotation(np.zeros(shape, np.int32), np.zeros(shape, np.uint8))
+    again.restore(project.state)
+    again.set_plane((1, slice(None), slice(None)))
+    assert again.params["n_segments"] == 20
+    again.undo()
+    again.accept(solver.result())
+    again.redo()
+    assert facts(again.snapshot())[1] == facts(annotation.snapshot())[1]
 
 
 def test_numpy_reads_the_arrays_of_a_project(saved: Path) -> None:

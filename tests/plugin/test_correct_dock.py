@@ -61,6 +61,7 @@ def test_resegmentation_keeps_classes_and_layer_and_is_undone(viewer, correct, d
 
 def test_undo_leaves_the_parameters_of_another_image_alone(viewer, correct, dock, wait_result, color_blocks) -> None:
     annotation = correct.layers.annotation
+    paint(correct, A)
     wait_result(lambda: dock.session.update(n_segments=30))
     viewer.add_image(color_blocks, rgb=True, name="other")
     dock.source.choose_image(viewer.layers["other"])

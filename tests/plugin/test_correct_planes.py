@@ -56,7 +56,12 @@ def test_an_undone_segmentation_leaves_a_plane_without_superpixels(
 ) -> None:
     solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
-    wait_result(lambda: viewer.dims.set_current_step(0, 2))
+    dock.session.update_view(live=False)
+    viewer.dims.set_current_step(0, 2)
+    correct.layers.classes.paint((2, 10, 10), 1)
+    # Not a beginning, since a hand was there.
+    solve()
+    assert correct.layers.annotation.history.last.name == "Segment"
     assert correct.tools.active == "paint"
     correct.undo()
     assert not correct.layers.annotation.labels_plane.any()
@@ -87,10 +92,98 @@ def test_acts_undone_in_another_plane_are_told(viewer, correct, dock, solve, wai
     correct.undo()
     assert correct.panel.status.text() == ""
     correct.undo()
+    assert "Undone in plane 0: Paint" in correct.panel.status.text()
+    correct.redo()
+    assert "Done again in plane 0: Paint" in correct.panel.status.text()
+
+
+def test_what_is_segmented_by_scrolling_is_no_act(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    solve_stack(viewer, solve, color_blocks, 4)
+    annotation = correct.layers.annotation
+    wait_result(lambda: dock.session.update(n_segments=20))
+    wait_result(lambda: dock.session.update(n_segments=12))
+    paint(correct, A)
+    paint(correct, C)
+    for plane in (2, 1):
+        wait_result(lambda plane=plane: viewer.dims.set_current_step(0, plane))
+    wait_result(lambda: dock.session.update(n_segments=30))
+    assert (len(annotation.index), correct.reason) == (30, "")
+    assert [entry.plane[0] for entry in annotation.history.entries] == [0, 0]
+    # Doing again is not lost by what the machine makes elsewhere.
     correct.undo()
     assert "in plane 0: Paint" in correct.panel.status.text()
+    wait_result(lambda: dock.session.update(n_segments=25))
+    wait_result(lambda: viewer.dims.set_current_step(0, 3))
+    assert [len(np.unique(plane)) for plane in annotation.labels] == [12, 25, 12, 25]
     correct.redo()
-    assert "in plane 0: Paint" in correct.panel.status.text()
+    assert (annotation.classes[0][A], annotation.classes[0][C]) == (1, 1)
+    correct.undo()
+    correct.undo()
+    assert not annotation.classes.any()
+    assert not annotation.history.can_undo
+    assert [len(np.unique(plane)) for plane in annotation.labels] == [12, 25, 12, 25]
+    assert correct.reason == ""
+
+
+def test_superpixels_of_a_plane_with_work_are_an_act(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
+    solve_stack(viewer, solve, color_blocks, 2)
+    annotation = correct.layers.annotation
+    paint(correct, A)
+    wait_result(lambda: dock.session.update(n_segments=20))
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    assert [entry.name for entry in annotation.history.entries[1:]] == ["Re-segment"]
+    correct.undo()
+    assert correct.panel.status.text() == "Undone in plane 0: Re-segment."
+    assert len(np.unique(annotation.labels[0])) == 12
+
+
+def test_planes_that_were_segmented_before_the_widget_opened(viewer, dock, solve, wait_result, color_blocks) -> None:
+    solve_stack(viewer, solve, color_blocks, 2)
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    wait_result(lambda: dock.session.update(n_segments=30))
+    paint(correct, A)
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    annotation = correct.layers.annotation
+    assert [len(np.unique(plane)) for plane in annotation.labels] == [30, 30]
+    assert [entry.plane[0] for entry in annotation.history.entries] == [1]
+    correct.close_session()
+
+
+def test_superpixels_of_the_users_own_are_no_beginning(viewer, correct, dock, solve, color_blocks) -> None:
+    own = np.repeat(np.arange(1, 81), 60).reshape(80, 60).T.astype(np.int32)
+    viewer.add_labels(own, name="own")
+    menu = correct.source.labels_menu
+    menu.setCurrentIndex(menu.findText("own"))
+    menu.activated.emit(menu.currentIndex())
+    annotation = correct.layers.annotation
+    assert np.array_equal(annotation.labels_plane, own)
+    viewer.layers.selection.active = viewer.layers["blocks"]
+    solve()
+    assert len(annotation.index) == 12
+    correct.undo()
+    assert np.array_equal(annotation.labels_plane, own)
+
+
+def test_the_history_leads_back_from_a_plane_without_superpixels(
+    viewer, correct, dock, solve, wait_result, color_blocks, qtbot
+) -> None:
+    solve_stack(viewer, solve, color_blocks, 2)
+    paint(correct, A)
+    dock.session.update_view(live=False)
+    viewer.dims.set_current_step(0, 1)
+    correct.layers.classes.paint((1, 10, 10), 1)
+    solve()
+    annotation, panel = correct.layers.annotation, correct.panel
+    panel.history.go_to(0)
+    assert (correct.reason, panel.tools.isEnabled()) == (SEGMENT_FIRST, False)
+    assert panel.history.isEnabled()
+    assert panel.undo_buttons.redo.isEnabled()
+    panel.undo_buttons.redo.click()
+    assert annotation.classes[0].any()
+    panel.history.go_to(3)
+    assert (correct.reason, panel.tools.isEnabled()) == ("", True)
 
 
 def test_planes_that_were_worked_on_stay_as_they_are(viewer, correct, dock, solve, wait_result, color_blocks) -> None:
@@ -130,14 +223,31 @@ def test_what_was_undone_can_be_done_again_after_a_look_elsewhere(
     solve_stack(viewer, solve, color_blocks, 3)
     paint(correct, A)
     correct.undo()
+    wait_result(lambda: viewer.dims.set_current_step(0, 2))
+    assert (correct.reason, len(correct.layers.annotation.index)) == ("", 12)
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: dock.session.inputs.position == (0, None, None), timeout=10_000)
+    correct.redo()
+    assert correct.layers.annotation.classes[0].any()
+
+
+def test_undone_classes_of_a_plane_without_superpixels_can_be_done_again(
+    viewer, correct, dock, solve, color_blocks, qtbot
+) -> None:
+    solve_stack(viewer, solve, color_blocks, 3)
+    dock.session.update_view(live=False)
+    viewer.dims.set_current_step(0, 2)
+    correct.layers.classes.paint((2, 10, 10), 1)
+    correct.undo()
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: dock.session.inputs.position == (0, None, None), timeout=10_000)
+    dock.session.update_view(live=True)
     viewer.dims.set_current_step(0, 2)
     qtbot.waitUntil(lambda: dock.session.inputs.position == (2, None, None), timeout=10_000)
     qtbot.waitUntil(lambda: not dock.session.is_busy, timeout=10_000)
     assert (correct.reason, dock.panel.status.text()) == (SEGMENT_FIRST, "Ready: press Segment.")
-    viewer.dims.set_current_step(0, 0)
-    qtbot.waitUntil(lambda: correct.reason == "", timeout=10_000)
     correct.redo()
-    assert correct.layers.annotation.classes[0].any()
+    assert correct.layers.annotation.classes[2].any()
 
 
 def test_a_plane_that_was_left_gets_the_result_that_it_was_asked_for(

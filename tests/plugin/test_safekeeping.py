@@ -390,7 +390,7 @@ def test_a_plane_is_segmented_before_classes_are_copied_to_it(viewer, dock, solv
     annotation.paint_inside((slice(0, 96), slice(0, 48)), np.ones((96, 48), bool))
     wait_result(correct.panel.copy_plane.click)
     assert annotation.plane == (1, None, None)
-    assert [entry.name for entry in annotation.history.entries[1:]] == ["Segment", "Copy from the plane before"]
+    assert [entry.name for entry in annotation.history.entries[1:]] == ["Copy from the plane before"]
     assert 0 < np.count_nonzero(annotation.classes[1]) < 96 * 96
     assert not len(annotation.index.mixed())
     correct.close_session()

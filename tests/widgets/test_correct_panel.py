@@ -68,6 +68,20 @@ def test_reason_disables_all_but_the_image(panel) -> None:
     assert not panel.segment.isVisible()
 
 
+def test_a_reason_leaves_the_way_back_open(panel, annotation) -> None:
+    annotation.paint([1])
+    annotation.paint([2])
+    annotation.undo()
+    panel.set_unavailable("Press Segment first.", can_segment=True)
+    assert panel.history.isEnabled()
+    assert panel.undo_buttons.undo.isEnabled()
+    panel.undo_buttons.redo.click()
+    assert annotation.history.position == 2
+    panel.set_annotation(None)
+    assert not panel.history.isEnabled()
+    assert not panel.undo_buttons.isEnabled()
+
+
 def test_closed_panel_no_longer_listens(panel, annotation) -> None:
     panel.close_session()
     annotation.paint([1])
