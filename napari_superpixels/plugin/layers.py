@@ -112,10 +112,10 @@ class ResultLayers:
         canvas = self._canvas_of(layer)
         return None if canvas is None else canvas.region
 
-    def unedited(self) -> list[tuple[Labels, Region]]:
-        """Return the layers of superpixels that nobody but the session has written to, and what they show."""
-        canvases = self._canvases.values()
-        return [(canvas.layer, canvas.region) for canvas in canvases if canvas.accept is None and not canvas.edited]
+    def own_layers(self) -> list[tuple[Labels, Region]]:
+        """Return the layers that hold nothing but results that were made here, and what they show."""
+        shown = [(canvas.layer, canvas.region) for canvas in self._canvases.values() if canvas.accept is None]
+        return [(layer, region) for layer, region in shown if self.holds_results_only(layer)]
 
     def holds_results_only(self, layer: Labels) -> bool:
         """Say whether nothing but results that were made here is in a layer."""

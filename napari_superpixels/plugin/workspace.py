@@ -178,7 +178,7 @@ class Workspace:
 
     def _leave_work(self) -> None:
         """Close every annotation; what was done is gone on with when widgets are opened again."""
-        for layer, region in self.results.unedited():
+        for layer, region in self.results.own_layers():
             leave_work(layer, None, LeftWork(layer.data, region.channel_axis))
         for token, layers in list(self._annotations.items()):
             work = layers.left_work()
