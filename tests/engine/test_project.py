@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -250,13 +251,32 @@ def test_a_changed_byte_is_noticed_or_harmless(saved: Path) -> None:
         ({"planes": [{"position": [7, None, None]}]}, "does not lie in the shape"),
         ({"planes": [{"position": [None, None], "checked": "all"}]}, "cannot be understood"),
         ({"planes": [{"position": [None, None], "checked": [[64, 0]]}]}, "lies outside a plane of 64 x 80"),
-        ({"planes": [{"position": [None, None], "corrections": [{"kind": "merge"}]}]}, "cannot be understood"),
+        ({"planes": [{"position": [None, None], "corrections": ["merge"]}]}, "cannot be understood"),
         ({"extra": {"image": 3}}, "does not tell which image"),
     ],
 )
 def test_changed_heads_are_explained(saved: Path, changes, message: str) -> None:
     with pytest.raises(ReadError, match=message):
         open_project(changed_head(saved, **changes))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"kind": "merge"}, "must have exactly"),
+        ({"kind": "swap"}, "whose kind is one of"),
+        ({"kind": "merge", "path": [[0, 0], [64, 0]]}, r"\[64, 0\] lies outside a plane of 64 x 80"),
+    ],
+)
+def test_bad_corrections_cost_themselves_and_the_history(saved: Path, bad, message: str) -> None:
+    good = {"kind": "merge", "path": [[0, 0], [0, 1]]}
+    project = open_project(changed_head(saved, planes=[{"position": [None, None], "corrections": [bad, good]}]))
+    assert [correction.path for correction in project.state.planes[None, None].corrections] == [((0, 0), (0, 1))]
+    assert facts(project.state)[:3] == facts(annotation_after(30).snapshot())[:3]
+    assert (project.state.entries, project.state.position) == ((), 0)
+    [note] = project.notes
+    assert "1 of the corrections cannot be used" in note
+    assert re.search(message, note)
 
 
 @pytest.mark.parametrize(
