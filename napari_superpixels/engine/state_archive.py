@@ -84,7 +84,8 @@ def write_state(file: IO[bytes], state: AnnotationState, extra: Mapping[str, Jso
         extra=dict(extra),
     )
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr(_HEAD, head.model_dump_json(by_alias=True, indent=1))
+        # Names of files may hold bytes that are no UTF-8: json escapes them, pydantic refuses.
+        archive.writestr(_HEAD, json.dumps(head.model_dump(mode="json", by_alias=True), indent=1))
         for name, array in (("labels", state.labels), ("classes", state.classes)):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(array), (1, 0), allow_pickle=False)

@@ -78,6 +78,19 @@ def test_stacks_and_checked_planes_come_back(tmp_path: Path) -> None:
     assert state.planes[2, None, None].checked == annotation.checked
 
 
+def test_an_image_whose_name_is_no_utf8_is_found_again(tmp_path: Path) -> None:
+    image = tmp_path / os.fsdecode(b"caf\xe9.png")
+    try:
+        image.write_bytes(b"pixels")
+    except OSError:
+        pytest.skip("This file system takes no such name.")
+    save_project(tmp_path / "a.nsp", new_annotation().snapshot(), image_reference(IMAGE, image.name, image))
+    project = open_project(tmp_path / "a.nsp")
+    assert project.image.name == image.name
+    assert project.find_image() == image
+    assert image.samefile(tmp_path / project.image.relative_path)
+
+
 def test_numpy_reads_the_arrays_of_a_project(saved: Path) -> None:
     with np.load(saved, allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["classes"], annotation_after(30).classes)
