@@ -151,6 +151,8 @@ def train_network(
         config, split = run.read_config(), run.read_split()
         compute = compute or config.compute
         state, start = _go_on_from(run, config, start)
+        if state is not None and _is_out_of_patience(state.progress, config):
+            return RunResult(state.progress.step, "patience", run.best)
     else:
         config, state = config or RunConfig(), None
         if start is not None:
@@ -191,6 +193,13 @@ def train_network(
     elif keeper.out_of_patience:
         reason = "patience"
     return RunResult(module.step, reason, run.best)
+
+
+def _is_out_of_patience(progress: Progress, config: RunConfig) -> bool:
+    """Return whether a run ended because its validation stopped getting better, with no step since."""
+    patience = config.train.patience
+    is_validated = progress.kept_step in (None, progress.step)
+    return patience is not None and progress.stale_epochs >= patience and is_validated
 
 
 def _go_on_from(run: RunFolder, config: RunConfig, start: Model | None) -> tuple[TrainState | None, Model | None]:
