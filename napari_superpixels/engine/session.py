@@ -234,14 +234,15 @@ class Session:
         """Compute the result of the present input and parameters without showing it; `recalled` follows.
 
         For what local repairs need of a result that is no longer there. Where a computation runs already, its result
-        comes instead.
+        comes instead, unless it was dropped.
 
         Raises
         ------
         RuntimeError
             If there is no input.
         """
-        if not self._scheduler.is_busy:
+        # What was dropped may take a moment to end, and tells nothing then.
+        if self._asked is None or not self._scheduler.is_busy:
             self._submit(is_recall=True)
 
     def segment(self) -> None:

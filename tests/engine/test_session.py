@@ -377,6 +377,27 @@ def test_recall_leaves_a_running_computation_alone(session):
     assert recalled == []
 
 
+@pytest.mark.parametrize("drop", [lambda session: session.restore(RAW), Session.forget, Session.cancel])
+def test_recall_does_not_wait_for_what_was_dropped(session, drop):
+    recalled = []
+    session.recalled.connect(recalled.append)
+    session.set_input(given())
+    hold, run = threading.Event(), session._pipeline.run
+
+    def run_later(*arguments, **options):
+        hold.wait(WAIT)
+        return run(*arguments, **options)
+
+    session._pipeline.run = run_later
+    session.segment()
+    drop(session)
+    session.recall()
+    hold.set()
+    session.wait()
+    assert len(recalled) == 1
+    assert session.results == []
+
+
 def test_going_back_after_a_failure_shows_the_corrections_too(session):
     session.set_input(given())
     session.segment()
