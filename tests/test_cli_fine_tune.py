@@ -1,6 +1,7 @@
 """Fine-tuning, as a user types it."""
 
 import json
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -119,6 +120,33 @@ def test_ctrl_c_installs_nothing_and_tells_how_to_go_on(pairs: Path, monkeypatch
     assert result.exit_code == 0, result.stderr
     assert "mine" in available_models()
     assert "came later" not in result.stdout
+
+
+def test_a_start_model_is_found_again_from_anywhere_and_must_be_the_same(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show, pressed = TrainingBar.on_step, []
+
+    def press_ctrl_c(self: TrainingBar, event: TrainEvent) -> None:
+        show(self, event)
+        if event.step == 3 and not pressed:
+            pressed.append(event.step)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingBar, "on_step", press_ctrl_c)
+    start = pairs.parent / "own.safetensors"
+    shutil.copy(available_models()["natural"], start)
+    assert run("train", "--from", "own.safetensors", "--data", pairs, "-o", "run", *OPTIONS).exit_code == 130
+    output = Path("run").absolute()
+    monkeypatch.chdir(pairs)
+    assert read_job(output).params.start == str(start)
+    shutil.copy(available_models()["nuclei"], start)
+    result = run("train", "-o", output, "--resume")
+    assert result.exit_code == 1
+    assert "goes on from its start model, but own was changed: its SHA-256 is" in words(result.stderr)
+    shutil.copy(available_models()["natural"], start)
+    result = run("train", "-o", output, "--resume")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_resume_of_a_complete_run_tells_its_figures(tmp_path: Path) -> None:

@@ -90,12 +90,21 @@ def fine_tune_from(options: dict[str, Any]) -> None:
         raise failed(error) from None
 
 
+def lasting_model(model: str) -> str:
+    """Return the name or file of a model so that it is good in any working directory."""
+    from napari_superpixels.nets.catalogue import available_models
+
+    is_file = model not in available_models() and Path(model).exists()
+    return str(Path(model).absolute()) if is_file else model
+
+
 def _job(options: dict[str, Any]) -> "FineTuneJob":
     from napari_superpixels.engine.fine_tune_files import FineTuneJob
     from napari_superpixels.engine.preferences import runs_folder
     from napari_superpixels.engine.runs import run_of_model
 
     params = _params(options)
+    params = params.updated(start=lasting_model(params.start))
     earlier = run_of_model(runs_folder(), params.start)
     return FineTuneJob(
         params=params,
