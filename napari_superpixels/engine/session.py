@@ -227,7 +227,9 @@ class Session:
         self._inputs = replace(inputs, corrections=corrections)
         if self._shown == before:
             self._shown = SolveRequest(self._inputs, self._params).keys()
-        if self._scheduler.is_busy and self._asked is not None and not self._asked.is_recall:
+        asked = self._asked
+        is_of_plane = asked is not None and not asked.is_recall and asked.inputs.key == inputs.key
+        if self._scheduler.is_busy and is_of_plane:
             self.segment()
 
     def recall(self) -> None:

@@ -42,6 +42,12 @@ class Watched(Session):
         self.is_idle.clear()
 
 
+def wait_for_last(session, waiting):
+    """Wait until all that a session has to tell waits for the main thread."""
+    while not waiting or waiting[-1] != session.idle.emit:
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def session():
     session = Watched()
@@ -261,8 +267,7 @@ def test_restoring_drops_a_result_that_waits_for_the_main_thread():
     session.solved.connect(results.append)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.restore(RAW.updated(n_segments=20))
     for function in waiting:
         function()
@@ -319,8 +324,7 @@ def test_a_result_that_corrections_overtook_is_computed_again():
     session.solved.connect(results.append)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.set_corrections(MERGE)
     while not results:
         while waiting:
@@ -339,8 +343,7 @@ def test_the_result_of_a_plane_left_meanwhile_leaves_the_plane_at_hand_alone():
     session.update_view(live=False)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.set_input(given(key="plane 2", pixels=IMAGE[::-1]))
     session.set_corrections(MERGE)
     while waiting:
