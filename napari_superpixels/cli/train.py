@@ -230,12 +230,19 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
     checks = _given(options, ("superpixels_per_object",))
     if options["validation_images"] is not None:
         checks["n_images"] = options["validation_images"]
+    validation = {**recipe.get("validation", {}), **segments, **checks}
+    if options["n_segments"] == 1 and validation.get("superpixels_per_object") is None:
+        raise typer.BadParameter(
+            "it is 1, which would also validate every image with a single superpixel, whose borders tell nothing. Give "
+            "--superpixels-per-object for the validation, or more superpixels.",
+            param_hint="--n-segments",
+        )
     return _run_config(
         options["network"],
         {
             "train": {**recipe.get("train", {}), **_given(options, _RECIPE_OPTIONS), **limits},
             "targets": {**recipe.get("targets", {}), **segments},
-            "validation": {**recipe.get("validation", {}), **segments, **checks},
+            "validation": validation,
             "card": {"title": options["title"], "training_data": options["data_terms"]},
             "start_from": None if options["start"] is None else lasting_model(options["start"]),
             "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
