@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 from skimage.measure import label
+from typer.testing import CliRunner
 
 from napari_superpixels import __version__
 from napari_superpixels.assets import resource_path
+from napari_superpixels.cli import app
 from napari_superpixels.data.images import read_image
 from napari_superpixels.data.label_files import read_metadata
 from napari_superpixels.engine import batch
@@ -62,6 +65,22 @@ def test_version() -> None:
 )
 def test_brackets_in_help_are_shown(command: list[str], text: str) -> None:
     assert text in words(run(*command, "--help", width=200).output)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there names of files are any bytes")
+@pytest.mark.parametrize("encoding", ["cp1252", "cp932", "utf-8"])
+def test_names_that_the_terminal_cannot_show_are_escaped(photo: str, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "many").mkdir()
+    for name in ("a\udcff.png", "b ñ.png", "c 日.png"):
+        shutil.copy(photo, tmp_path / "many" / name)
+    runner = CliRunner(charset=encoding)
+    result = runner.invoke(app, ["segment", "many", "-o", "out", *QUICK])
+    assert (result.exception, result.exit_code) == (None, 0), result.output
+    assert r"a\udcff.png ->" in result.stdout
+    assert "3 done" in result.stdout
+    result = runner.invoke(app, ["segment", "many/d\udcff.png", "-o", "out", *QUICK])
+    assert isinstance(result.exception, SystemExit)
+    assert r"d\udcff.png" in result.stderr
 
 
 def test_every_parameter_is_an_option_with_its_help() -> None:

@@ -11,7 +11,7 @@ import tifffile
 from napari_superpixels.cli.export import ExportFormat
 from napari_superpixels.data.annotation_files import SUFFIXES, AnnotationFormat, read_annotation, write_annotation
 from napari_superpixels.data.class_map import ClassMap
-from napari_superpixels.data.class_table import ClassTable
+from napari_superpixels.data.class_table import ClassTable, read_class_table
 from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.project import image_reference, save_project
 
@@ -91,6 +91,28 @@ def test_nothing_is_overwritten_unasked() -> None:
     assert "add --overwrite" in words(result.output)
     assert Path("b.tif").read_bytes() == b"precious"
     assert run("export", "a.nsp", "b.tif", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["b.tif", "b.png", "b.npy"])
+def test_a_class_table_of_other_origin_is_not_overwritten_unasked(name: str) -> None:
+    for content in ("number,name\n1,precious\n", "notes of a year"):
+        Path("b.classes.csv").write_text(content)
+        result = run("export", "a.nsp", name)
+        assert result.exit_code == 2
+        assert "b.classes.csv beside it is there already" in words(result.output)
+        assert Path("b.classes.csv").read_text() == content
+        assert not Path(name).exists()
+    assert run("export", "a.nsp", "b.geojson").exit_code == 0
+    assert run("export", "a.nsp", "b.tif", "--content", "superpixels").exit_code == 0
+    assert Path("b.classes.csv").read_text() == content
+    assert run("export", "a.nsp", name, "--overwrite").exit_code == 0
+    assert read_class_table("b.classes.csv") == TABLE
+
+
+def test_formats_share_a_class_table() -> None:
+    for source, name in (("a.nsp", "b.png"), ("b.png", "b.npy"), ("b.npy", "b.tif")):
+        result = run("export", source, name)
+        assert result.exit_code == 0, result.output
 
 
 def test_more_than_255_classes_are_explained() -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning, as a user types it."""
 
 import json
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -89,11 +90,15 @@ def test_it_continues_what_made_the_model_as_the_window_does(tmp_path: Path) -> 
         result = run("train", "--from", start, "--data", "more", "-o", output, *OPTIONS)
         assert result.exit_code == 0, result.stderr
         assert "took part when the start model was made" in words(result.stdout)
+        assert "is not found" not in result.stderr
         assert Path(str(read_job(output).earlier)) == first
         report = read_report(output)
         assert report is not None
         assert report.train == ("disc 0", "disc 1", "new")
         assert [image.name for image in report.images] == ["disc 2"]
+    shutil.rmtree(first)
+    result = run("train", "--from", "mine", "--data", "gone", "-o", "three", *OPTIONS)
+    assert "the run that made mine is not found, so its images take no part in this one" in words(result.stderr)
 
 
 def test_ctrl_c_installs_nothing_and_tells_how_to_go_on(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,10 +120,42 @@ def test_ctrl_c_installs_nothing_and_tells_how_to_go_on(pairs: Path, monkeypatch
     image, labels = discs(7)
     iio.imwrite(pairs / "came later.png", image)
     iio.imwrite(pairs / "came later_mask.png", labels.astype("uint8"))
-    result = run("train", "-o", "run", "--resume", "--save-as", "mine")
+    result = run("train", "-o", "run", "--resume")
     assert result.exit_code == 0, result.stderr
     assert "mine" in available_models()
     assert "came later" not in result.stdout
+    again = run("train", "-o", "run", "--resume")
+    assert (again.exit_code, "Installed" in again.stdout) == (0, False), again.stderr
+    other = run("train", "-o", "run", "--resume", "--save-as", "other")
+    assert other.exit_code == 0, other.stderr
+    assert "other" in available_models()
+
+
+def test_a_start_model_is_found_again_from_anywhere_and_must_be_the_same(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show, pressed = TrainingBar.on_step, []
+
+    def press_ctrl_c(self: TrainingBar, event: TrainEvent) -> None:
+        show(self, event)
+        if event.step == 3 and not pressed:
+            pressed.append(event.step)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingBar, "on_step", press_ctrl_c)
+    start = pairs.parent / "own.safetensors"
+    shutil.copy(available_models()["natural"], start)
+    assert run("train", "--from", "own.safetensors", "--data", pairs, "-o", "run", *OPTIONS).exit_code == 130
+    output = Path("run").absolute()
+    monkeypatch.chdir(pairs)
+    assert read_job(output).params.start == str(start)
+    shutil.copy(available_models()["nuclei"], start)
+    result = run("train", "-o", output, "--resume")
+    assert result.exit_code == 1
+    assert "goes on from its start model, but own was changed: its SHA-256 is" in words(result.stderr)
+    shutil.copy(available_models()["natural"], start)
+    result = run("train", "-o", output, "--resume")
+    assert result.exit_code == 0, result.stderr
 
 
 def test_resume_of_a_complete_run_tells_its_figures(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_option_names_the_folder_of_models(bsds: Path, tmp_path: Path) -> None:
         (["--bsds", "bsds", "--validation-names", "*"], 2, "'*' matches every name"),
         (["--bsds", "bsds", "--schedule", "sine"], 2, "train.schedule"),
         (["--bsds", "bsds", "--n-segments", "3", "--superpixel-size", "9"], 2, "or their size, not both"),
+        (["--bsds", "bsds", "--n-segments", "1"], 2, "Give --superpixels-per-object for the validation"),
         (["--bsds", "missing"], 1, "missing"),
         (["--bsds", "bsds", "--device", "abacus"], 1, "received 'abacus'"),
         (["--bsds", "bsds", *TINY, "--devices", "3", "--batch-size", "2"], 1, "3 devices cannot share batches of 2"),
@@ -123,6 +124,14 @@ def test_wrong_training(bsds: Path, arguments: list[str], code: int, message: st
     assert result.exit_code == code
     assert message in words(result.stderr)
     assert not Path("run").exists()  # it may be begun again there
+
+
+def test_one_superpixel_an_image_needs_a_number_for_the_validation(bsds: Path) -> None:
+    given = [*TINY, "--n-segments", "1", "--superpixels-per-object", "4"]
+    result = run("train", "--bsds", bsds, "-o", "run", *given)
+    assert result.exit_code == 0, result.stderr
+    config = RunFolder(Path("run")).read_config()
+    assert (config.targets.n_segments, config.validation.superpixels_per_object) == (1, 4)
 
 
 def test_recipe_is_read_and_options_come_on_top(bsds: Path) -> None:

@@ -1,9 +1,12 @@
 """The command line: ``napari-superpixels``. Commands import what they need when they run, so that help is quick."""
 
+import io
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from napari_superpixels import __version__
 from napari_superpixels.cli.benchmark import benchmark
@@ -16,7 +19,20 @@ from napari_superpixels.cli.targets import targets
 from napari_superpixels.cli.train import train
 from napari_superpixels.params import SegmentParams
 
+
+class _Commands(TyperGroup):
+    """The commands; what the terminal's encoding lacks, such as letters of a file's name, is printed as an escape."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="napari-superpixels",
     help="Superpixels that follow the objects of an image.",
     no_args_is_help=True,

@@ -112,7 +112,8 @@ def evaluate(
     outputs = OutputFiles(plot, csv, json_file)
     outputs.check()
     if files:
-        _check_files(files, {**asdict(data), "superpixels": superpixels})
+        ours = {"superpixels": superpixels, "n_segments": n_segments, "rivals": rivals, "params": params}
+        _check_files(files, {**asdict(data), **ours, "workers": workers, **parameters})
         measured = _measure_files(files, image, volume, tolerance)
     else:
         if image is not None or volume:

@@ -73,7 +73,7 @@ def export(
         Path | None,
         typer.Option(metavar="IMAGE", help="Image that tells the shape, needed for GeoJSON of other programs."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and the class table beside it.")] = False,
 ) -> None:
     """Write an annotation for other programs, or turn one format into another.
 
@@ -90,11 +90,25 @@ def export(
         raise typer.BadParameter("superpixels are written as TIFF or PNG.", param_hint="--format")
 
     # Imported here: arrays and their formats take a second.
-    from napari_superpixels.engine.exports import AnnotationFormat, read_class_map, write_annotation, write_superpixels
+    from napari_superpixels.engine.exports import (
+        AnnotationFormat,
+        read_class_map,
+        replaced_table,
+        write_annotation,
+        write_superpixels,
+    )
 
     kind = None if export_format is None else AnnotationFormat(export_format.value)
     with ending_on_errors():
         found = read_class_map(annotation, table=classes, superpixels=superpixels, image=image, size_of=size_of)
+        is_table = content is Content.classes and not overwrite
+        beside = replaced_table(output, found, kind) if is_table else None
+        if beside is not None:
+            raise typer.BadParameter(
+                f"the class table {beside} beside it is there already, and is another one; add --overwrite to replace "
+                "it, or choose another name.",
+                param_hint="OUT",
+            )
         try:
             if content is Content.superpixels:
                 write_superpixels(output, found)

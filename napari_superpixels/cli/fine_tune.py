@@ -74,34 +74,63 @@ def fine_tune_from(options: dict[str, Any]) -> None:
 
     output: Path = options["output"]
     try:
-        if options["save_as"] is not None:
-            check_new_name(options["save_as"])
+        name = _name_to_install(options)
+        if name is not None:
+            check_new_name(name)
         job = None if options["resume"] else _job(options)
         with held_lock(output):
             report = _run(output, job, options["workers"])
         if report.reason == "stopped":
             raise interrupted(output, report.steps)
         _tell(report, typer.echo)
-        if options["save_as"] is not None:
-            _install(output, report, options["save_as"])
+        if name is not None:
+            _install(output, report, name)
     except (KeyboardInterrupt, CancelledError):
         raise interrupted(output) from None
     except (SuperpixelsError, ValueError) as error:
         raise failed(error) from None
 
 
+def _name_to_install(options: dict[str, Any]) -> str | None:
+    """Return the name that was given, now or when the run that is resumed was begun; None once it is installed."""
+    from napari_superpixels.engine.fine_tune_files import read_job
+    from napari_superpixels.engine.runs import is_decided
+
+    name: str | None = options["save_as"]
+    if name is None and options["resume"] and not is_decided(options["output"]):
+        name = read_job(options["output"]).save_as
+    return name
+
+
+def lasting_model(model: str) -> str:
+    """Return the name or file of a model so that it is good in any working directory."""
+    from napari_superpixels.nets.catalogue import available_models
+
+    is_file = model not in available_models() and Path(model).exists()
+    return str(Path(model).absolute()) if is_file else model
+
+
 def _job(options: dict[str, Any]) -> "FineTuneJob":
     from napari_superpixels.engine.fine_tune_files import FineTuneJob
     from napari_superpixels.engine.preferences import runs_folder
     from napari_superpixels.engine.runs import run_of_model
+    from napari_superpixels.nets.catalogue import find_model, read_header
 
     params = _params(options)
+    params = params.updated(start=lasting_model(params.start))
     earlier = run_of_model(runs_folder(), params.start)
+    if earlier is None and "lineage" in read_header(find_model(params.start)).card.recipe:
+        typer.echo(
+            f"Note: the run that made {params.start} is not found, so its images take no part in this one and may be "
+            "forgotten. If they matter, put them into the folder of --data too.",
+            err=True,
+        )
     return FineTuneJob(
         params=params,
         data=str(options["folder"].absolute()),
         zero_is_unannotated=options["zero_is_unannotated"],
         earlier=None if earlier is None else str(earlier),
+        save_as=options["save_as"],
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli.exit_codes import failed
-from napari_superpixels.cli.fine_tune import COMPUTER, fine_tune_from, help_of, is_fine_tune
+from napari_superpixels.cli.fine_tune import COMPUTER, fine_tune_from, help_of, is_fine_tune, lasting_model
 from napari_superpixels.cli.interrupts import interrupted, stopping_on_interrupt
 from napari_superpixels.cli.options import check_number_or_size, given_options, read_object
 from napari_superpixels.cli.sources import DataSetOptions, with_data_set
@@ -238,24 +238,24 @@ def _new_config(options: dict[str, Any], data: DataSetOptions) -> "RunConfig":
     checks = _given(options, ("superpixels_per_object",))
     if options["validation_images"] is not None:
         checks["n_images"] = options["validation_images"]
+    validation = {**recipe.get("validation", {}), **segments, **checks}
+    if options["n_segments"] == 1 and validation.get("superpixels_per_object") is None:
+        raise typer.BadParameter(
+            "it is 1, which would also validate every image with a single superpixel, whose borders tell nothing. Give "
+            "--superpixels-per-object for the validation, or more superpixels.",
+            param_hint="--n-segments",
+        )
     return _run_config(
         options["network"],
         {
             "train": {**recipe.get("train", {}), **_given(options, _RECIPE_OPTIONS), **limits},
             "targets": {**recipe.get("targets", {}), **segments},
-            "validation": {**recipe.get("validation", {}), **segments, **checks},
+            "validation": validation,
             "card": {"title": options["title"], "training_data": options["data_terms"]},
-            "start_from": _lasting(options["start"]),
+            "start_from": None if options["start"] is None else lasting_model(options["start"]),
             "data": {**data.stored(), **_given(options, _SPLIT_OPTIONS)},
         },
     )
-
-
-def _lasting(model: str | None) -> str | None:
-    """Return the name or file of a model so that it is good in any working directory."""
-    from napari_superpixels.nets.catalogue import available_models
-
-    return model if model is None or model in available_models() else str(Path(model).absolute())
 
 
 def _computer(context: typer.Context) -> dict[str, Any]:

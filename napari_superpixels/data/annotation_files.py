@@ -8,6 +8,7 @@ from napari_superpixels.data.class_table import ClassTable
 from napari_superpixels.data.coco_files import read_coco, write_coco
 from napari_superpixels.data.geojson import read_geojson, write_geojson
 from napari_superpixels.data.mask_files import (
+    class_table_path,
     read_label_tiff,
     read_npy,
     read_palette_png,
@@ -70,6 +71,19 @@ def format_of(path: str | Path) -> AnnotationFormat:
             return kind
     known = ", ".join(dict.fromkeys(suffixes[0] for suffixes in SUFFIXES.values()))
     raise WriteError(f"An annotation cannot be written as {Path(path).name}; use a name that ends with {known}.")
+
+
+def table_beside(path: str | Path, kind: AnnotationFormat | None = None) -> Path | None:
+    """Return the file of the class table that :func:`write_annotation` writes beside the annotation; None for none.
+
+    Raises
+    ------
+    WriteError
+        If the name asks for no format.
+    """
+    kind = format_of(path) if kind is None else kind
+    is_mask = kind in (AnnotationFormat.tiff, AnnotationFormat.png, AnnotationFormat.npy)
+    return class_table_path(path) if is_mask else None
 
 
 def write_annotation(

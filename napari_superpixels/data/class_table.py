@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,10 +52,10 @@ class LabelClass:
         if isinstance(self.number, bool) or not isinstance(self.number, int) or not 1 <= self.number <= MAX_CLASS:
             raise ValueError(f"A class has the number {self.number!r}; expected a whole number from 1 to {MAX_CLASS}.")
         name = self.name
-        if not isinstance(name, str) or not name.isprintable() or name != name.strip() or not 0 < len(name) < _MAX_NAME:
+        if not isinstance(name, str) or not _is_line(name) or name != name.strip() or not 0 < len(name) < _MAX_NAME:
             raise ValueError(
                 f"Class {self.number} has the name {str(name)[:_MAX_NAME]!r}; expected one line of text, not empty, "
-                f"without spaces around it and below {_MAX_NAME} characters."
+                f"without spaces around it or control characters, and below {_MAX_NAME} characters."
             )
         if not (
             isinstance(self.color, tuple)
@@ -217,6 +218,16 @@ class ClassTable:
         while name in names:
             name, count = f"{wanted} ({count})", count + 1
         return name
+
+
+def _is_line(text: str) -> bool:
+    """Return whether a text has no line breaks, controls or halves of characters; wide spaces and emoji are none."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
+
+
+def one_line(text: str) -> str:
+    """Return a text of another program as a class can have it for its name: in one line, without spaces around it."""
+    return "".join(letter if _is_line(letter) else " " for letter in text).strip()
 
 
 def color_text(color: Color) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from napari_superpixels.data.class_map import read_json
 from napari_superpixels.data.coco_masks import Record, draw_instances, read_panoptic
 from napari_superpixels.data.images import read_image
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, file_state, listed
@@ -84,12 +85,7 @@ def coco_source(annotations: str | Path, images: str | Path, *, masks: str | Pat
 
 def _read_json(path: Path) -> tuple[dict[int, Record], list[Record]]:
     """Return the images by their number, and the annotations."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReadError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise ReadError(f"{path} is not valid JSON ({error}); it may be incomplete, copy it again.") from error
+    content = read_json(path)
     parts = [content.get(key) if isinstance(content, dict) else None for key in ("images", "annotations")]
     if not all(isinstance(part, list) and all(isinstance(record, dict) for record in part) for part in parts):
         raise ReadError(f"{path} is no annotation file in the COCO format: it lacks a list 'images' or 'annotations'.")

@@ -24,7 +24,7 @@ from napari_superpixels.data.class_map import (
     read_header,
     read_json,
 )
-from napari_superpixels.data.class_table import MAX_CLASS, ClassTable, read_color
+from napari_superpixels.data.class_table import MAX_CLASS, ClassTable, one_line, read_color
 from napari_superpixels.data.coco_masks import Record, run_lengths
 from napari_superpixels.data.label_files import FILE_KEY
 from napari_superpixels.data.polygons import Outline, trace
@@ -202,7 +202,7 @@ def _categories(categories: list[Record], path: Path) -> tuple[dict[int, int], C
     try:
         for category in categories:
             color = category.get("color")
-            name = str(category.get("name") or f"category {category['id']}").strip()
+            name = one_line(str(category.get("name") or f"category {category['id']}"))
             table = table.added(name, None if color is None else read_color(color), numbers[category["id"]])
     except ValueError as error:
         raise ReadError(f"{path}: {error}") from error

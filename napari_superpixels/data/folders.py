@@ -100,13 +100,18 @@ def _find(folder: Path, suffixes: Sequence[str], ending: str) -> dict[str, Path]
         raise ReadError(f"The folder {folder} does not exist.")
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.stem.endswith(ending):
+        if path.suffix.lower() not in suffixes or is_hidden(path, folder) or not path.stem.endswith(ending):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix().removesuffix(ending)
         if name in found:
             raise ReadError(f"{found[name]} and {path} have the same name; remove or rename one.")
         found[name] = path
     return found
+
+
+def is_hidden(path: Path, folder: Path) -> bool:
+    """Return whether a file in a folder, or a subfolder that it lies in, such as .ipynb_checkpoints, is hidden."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _check_match(

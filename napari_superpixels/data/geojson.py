@@ -19,7 +19,7 @@ from napari_superpixels.data.class_map import (
     read_json,
     table_of,
 )
-from napari_superpixels.data.class_table import ClassTable, read_color
+from napari_superpixels.data.class_table import ClassTable, one_line, read_color
 from napari_superpixels.data.label_files import FILE_KEY
 from napari_superpixels.data.polygons import Outline, fill, trace
 from napari_superpixels.errors import ReadError, WriteError
@@ -221,7 +221,7 @@ def _class_of(feature: Feature, table: ClassTable, path: Path) -> tuple[ClassTab
     # QuPath 0.4 and later write a class that is derived from others as a list of names.
     names = given.get("names")
     name = ": ".join(map(str, names)) if isinstance(names, list) else str(given.get("name") or "")
-    name = name.strip() or _UNCLASSIFIED
+    name = one_line(name) or _UNCLASSIFIED
     for entry in table:
         if entry.name == name:
             return table, entry.number

@@ -89,6 +89,18 @@ class ImageFile:
         """The axes besides Y, X and the channels."""
         return "".join(self.axes[i] for i in self.stack_numbers)
 
+    @property
+    def depth_number(self) -> int | None:
+        """Number of the axis that volumes grow along: Z, else the last of the stack; None for one plane."""
+        numbers = self.stack_numbers
+        return next((i for i in numbers if self.axes[i] == "Z"), numbers[-1] if numbers else None)
+
+    def label_axes(self, *, volume: bool = False) -> str:
+        """Return the meaning of each axis of labels of all planes or volumes."""
+        depth = self.depth_number if volume else None
+        loops = [self.axes[i] for i in self.stack_numbers if i != depth]
+        return "".join([*loops, "" if depth is None else self.axes[depth], "YX"])
+
     def with_channel_axis(self, axis: int) -> "ImageFile":
         """Return the image with the channels along another axis; the last two of the others become Y and X.
 
@@ -113,7 +125,7 @@ class ImageFile:
         Parameters
         ----------
         volume : bool
-            Whether to keep the last axis of the stack, so that 3-D volumes come out.
+            Whether to keep axis Z, or the last axis of the stack if there is none, so that 3-D volumes come out.
 
         Returns
         -------
@@ -127,13 +139,13 @@ class ImageFile:
         ImageError
             If a volume is wanted of an image without a third axis.
         """
-        stack = self.stack_numbers
-        if volume and not stack:
+        depth = self.depth_number if volume else None
+        if volume and depth is None:
             raise ImageError(
                 f"The image of shape {self.array.shape} (axes {self.axes}) is one plane, no volume; leave out the "
                 "option for volumes."
             )
-        loops = stack[:-1] if volume else stack
+        loops = [i for i in self.stack_numbers if i != depth]
         array = np.moveaxis(self.array, loops, range(len(loops)))
         kept = [i for i in range(self.array.ndim) if i not in loops]
         shape = array.shape[: len(loops)]

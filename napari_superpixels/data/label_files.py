@@ -18,6 +18,7 @@ from napari_superpixels.files import replacing
 FILE_KEY = "napari_superpixels"
 #: Largest label that a 16-bit PNG holds.
 MAX_PNG_LABEL = 65535
+_MAX_TIFF_LABEL = 2**31 - 1
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
 _CENTIMETRE = 1e4
@@ -184,6 +185,12 @@ def _write_tiff(
     pixel_size: dict[str, float],
     pixel_unit: str,
 ) -> None:
+    highest = int(labels.max(initial=0))
+    if highest > _MAX_TIFF_LABEL:
+        raise WriteError(
+            f"A TIFF of 32-bit labels holds labels up to {_MAX_TIFF_LABEL}; these go to {highest}. Renumber them from "
+            "1, as skimage.segmentation.relabel_sequential does."
+        )
     options: dict[str, Any] = {}
     if {"X", "Y"} <= pixel_size.keys():
         is_length = pixel_unit == "µm"

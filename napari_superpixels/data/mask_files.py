@@ -48,9 +48,9 @@ def write_palette_png(path: str | Path, class_map: ClassMap) -> None:
         palette[entry.number] = entry.color
     picture = Image.fromarray(class_map.classes).convert("L")
     picture.putpalette(palette.tobytes())
-    write_class_table(class_table_path(path), class_map.table)
     with replacing(path) as part:
         picture.save(part, format="PNG", pnginfo=png_info(class_map.header()), bits=8)
+    write_class_table(class_table_path(path), class_map.table)
 
 
 def read_palette_png(path: str | Path) -> ClassMap:
@@ -104,7 +104,6 @@ def write_label_tiff(path: str | Path, class_map: ClassMap) -> None:
         If a file cannot be written.
     """
     path = Path(path)
-    write_class_table(class_table_path(path), class_map.table)
     write_labels(
         path,
         class_map.classes,
@@ -113,6 +112,7 @@ def write_label_tiff(path: str | Path, class_map: ClassMap) -> None:
         pixel_size=class_map.pixel_size,
         pixel_unit=class_map.pixel_unit,
     )
+    write_class_table(class_table_path(path), class_map.table)
 
 
 def read_label_tiff(path: str | Path) -> ClassMap:
@@ -140,9 +140,9 @@ def write_npy(path: str | Path, class_map: ClassMap) -> None:
         If a file cannot be written.
     """
     path = Path(path)
-    write_class_table(class_table_path(path), class_map.table)
     with replacing(path) as part, part.open("wb") as file:
         np.save(file, class_map.classes, allow_pickle=False)
+    write_class_table(class_table_path(path), class_map.table)
 
 
 def read_npy(path: str | Path) -> ClassMap:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tifffile
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from napari_superpixels.data.folders import LABEL_SUFFIXES, folder_source
+from napari_superpixels.data.folders import LABEL_SUFFIXES, folder_source, is_hidden
 from napari_superpixels.data.sources import AnnotatedImage, DataSource, SourceItem, count_objects, file_state
 from napari_superpixels.errors import ReadError
 from napari_superpixels.files import replacing
@@ -173,7 +173,8 @@ def _open_pairs(folder: Path) -> DataSource:
         for name in LABEL_FOLDERS:
             if (folder / name).is_dir():
                 return folder_source(folder / "images", folder / name, partial=True)
-    names = [path.stem for path in folder.rglob("*") if path.suffix.lower() in LABEL_SUFFIXES]
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in LABEL_SUFFIXES]
+    names = [path.stem for path in files if not is_hidden(path, folder)]
     for ending in LABEL_ENDINGS:
         if any(name.endswith(ending) for name in names):
             return folder_source(folder, folder, label_ending=ending, partial=True)

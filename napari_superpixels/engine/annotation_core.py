@@ -1,6 +1,7 @@
 """What every act on an annotation rests on: its state, its history, and its signals."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -216,12 +217,7 @@ class AnnotationCore:
         entry = self._history.last
         if entry is None:
             return None
-        for delta in reversed(entry.deltas):
-            self._put(delta.reversed())
-        self._set_small(entry.plane, entry.after, entry.before)
-        self._tell_params(entry.plane, entry.before)
-        self._history.undo()
-        self.undone.emit(entry)
+        self._move(entry, is_undo=True)
         return entry
 
     def redo(self) -> Entry | None:
@@ -230,12 +226,7 @@ class AnnotationCore:
         entry = self._history.next
         if entry is None:
             return None
-        for delta in entry.deltas:
-            self._put(delta)
-        self._set_small(entry.plane, entry.before, entry.after)
-        self._tell_params(entry.plane, entry.after)
-        self._history.redo()
-        self.redone.emit(entry)
+        self._move(entry, is_undo=False)
         return entry
 
     def go_to(self, position: int) -> None:
@@ -310,6 +301,23 @@ class AnnotationCore:
         if joined is not None:
             self._put(joined.reversed())
 
+    def _move(self, entry: Entry, *, is_undo: bool) -> None:
+        """Undo or redo an entry: write all of it, then tell it, so that a listener that fails leaves nothing halfway."""
+        old, new, deltas = entry.before, entry.after, list(entry.deltas)
+        if is_undo:
+            old, new, deltas = new, old, [delta.reversed() for delta in reversed(deltas)]
+        for delta in deltas:
+            self._arrays.put(delta)
+        self._put_small(entry.plane, old, new)
+        with ExitStack() as told:
+            # In the reverse order, each whatever the one before raised: history and journal follow the arrays.
+            told.callback((self.undone if is_undo else self.redone).emit, entry)
+            told.callback(self._history.undo if is_undo else self._history.redo)
+            for delta in deltas:
+                self._tell(delta)
+            self._tell_small(new)
+            self._tell_params(entry.plane, new)
+
     def _commit(
         self,
         name: str,
@@ -319,9 +327,12 @@ class AnnotationCore:
     ) -> Entry:
         """Record an act whose arrays are written already; the small state is set here."""
         entry = Entry(name, tuple(deltas), before or {}, after or {}, self.plane)
-        self._set_small(entry.plane, entry.before, entry.after)
-        self._history.push(entry)
-        self.committed.emit(entry)
+        self._put_small(entry.plane, entry.before, entry.after)
+        with ExitStack() as told:
+            # As in _move.
+            told.callback(self.committed.emit, entry)
+            told.callback(self._history.push, entry)
+            self._tell_small(entry.after)
         return entry
 
     def _change(self, name: ArrayName, box: PlaneBox, values: npt.NDArray[Any]) -> ArrayDelta | None:
@@ -342,7 +353,11 @@ class AnnotationCore:
         return self._planes.get(plane, PlaneState())
 
     def _set_small(self, plane: Position, old: dict[str, Any], new: dict[str, Any]) -> None:
-        """Bring the small state from one side of an entry to the other."""
+        """Bring the small state from one side of an entry to the other, and tell it."""
+        self._put_small(plane, old, new)
+        self._tell_small(new)
+
+    def _put_small(self, plane: Position, old: dict[str, Any], new: dict[str, Any]) -> None:
         state = before = self._plane_state(plane)
         if "checked" in new:
             gone, come = ({(int(r), int(c)) for r, c in side["checked"]} for side in (old, new))
@@ -354,12 +369,15 @@ class AnnotationCore:
             state = replace(state, params=new["params"], result=new["result"])
         if state != before:
             self._planes[plane] = state
+        if "table" in new:
+            self._table = ClassTable.from_json(new["table"])
+
+    def _tell_small(self, new: dict[str, Any]) -> None:
         if "checked" in new:
             self.checked_changed.emit()
         if "corrections" in new:
             self.corrections_changed.emit()
         if "table" in new:
-            self._table = ClassTable.from_json(new["table"])
             self._on_table()
 
     def _tell_params(self, plane: Position, new: dict[str, Any]) -> None:

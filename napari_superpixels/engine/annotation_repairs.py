@@ -10,6 +10,7 @@ from skimage.measure import label as connected_components
 from napari_superpixels.core.walks import border_walks
 from napari_superpixels.engine.annotation_core import splices
 from napari_superpixels.engine.annotation_results import ResultActs
+from napari_superpixels.engine.constraints import check_inside
 from napari_superpixels.engine.corrections import (
     Assign,
     Correction,
@@ -36,7 +37,8 @@ class RepairActs(ResultActs):
     All points are (row, column) in pixels of the plane. Each act returns its entry, or None if there was nothing to do:
     the superpixels are so already, or what is asked is impossible. Where a cut follows a border that is there
     already, the act is that the border stays whatever happens to the superpixels. Earlier corrections that an act
-    breaks are dropped with it, and come back when it is undone.
+    breaks are dropped with it, and come back when it is undone. Points outside the plane are a ValueError; there is no
+    superpixel there for a seed.
     """
 
     def merge(self, path: Points) -> Entry | None:
@@ -78,6 +80,7 @@ class RepairActs(ResultActs):
         return self._divide("Split all mixed", self.index.mixed().tolist())
 
     def _correct(self, name: str, correction: Correction) -> Entry | None:
+        check_inside(correction, self.labels_plane.shape)
         self.end_stroke()
         delta = self._apply(correction)
         if delta is not None:
@@ -87,6 +90,7 @@ class RepairActs(ResultActs):
         return self._record(name, [], [correction]) if is_wish and self._held(correction) else None
 
     def _assign(self, name: str, correction: Assign) -> Entry | None:
+        check_inside(correction, self.labels_plane.shape)
         self.end_stroke()
         taker = self.index.label_at(correction.anchor)
         number = None if not taker or self.index.is_mixed(taker) else self.index.class_of(taker)

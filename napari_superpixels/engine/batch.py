@@ -157,8 +157,9 @@ def _segment_file(
     if recipe.plane is not None:
         planes, stack = [_chosen(planes, recipe.plane)], ()
     check_shape(item.target, (*stack, *_labels_shape(planes[0])))
-    masks = _masks(item, stack, planes)
-    depth = image.array.shape[image.stack_numbers[-1]] if recipe.volume else None
+    masks = _masks(item, image, stack, planes)
+    number = image.depth_number
+    depth = image.array.shape[number] if recipe.volume and number is not None else None
     pictures = _name_pictures(item.overlay, len(planes) if stack else None, depth)
     _check_pictures(pictures, recipe, taken)
     solved = _SolvedPlanes(item, image, recipe, stack, pictures)
@@ -224,8 +225,7 @@ class _SolvedPlanes:
             "source": self._item.source.name,
             "n_segments": self._n_segments,
         }
-        stack_axes = self._image.stack_axes
-        axes = stack_axes[len(stack_axes) - (labels.ndim - 2) :] + "YX"
+        axes = self._image.label_axes(volume=self._recipe.volume)[-labels.ndim :]
         write_labels(
             self._item.target,
             labels,
@@ -300,13 +300,20 @@ def _labels_shape(plane: Plane) -> tuple[int, ...]:
     return tuple(n for axis, n in enumerate(plane.array.shape) if axis != plane.channel_axis)
 
 
-def _masks(item: WorkItem, stack: tuple[int, ...], planes: list[Plane]) -> list[npt.NDArray[np.bool_] | None]:
+def _masks(
+    item: WorkItem, image: ImageFile, stack: tuple[int, ...], planes: list[Plane]
+) -> list[npt.NDArray[np.bool_] | None]:
     if item.mask is None:
         return [None] * len(planes)
     mask = read_mask(item.mask)
     shape = _labels_shape(planes[0])
     if mask.shape == shape:
         return [mask] * len(planes)
+    if stack and len(shape) == 3 and mask.ndim == len(stack) + 3:
+        numbers = list(image.stack_numbers)
+        of_depth = numbers.index(image.depth_number or 0)
+        as_image = np.moveaxis(mask, of_depth, len(stack))  # the mask has its axes in the order of the image
+        mask = as_image if as_image.shape == (*stack, *shape) else mask
     if mask.shape == (*stack, *shape):
         return list(mask.reshape(-1, *shape))
     raise ImageError(
@@ -317,7 +324,7 @@ def _masks(item: WorkItem, stack: tuple[int, ...], planes: list[Plane]) -> list[
 
 def _spacing(image: ImageFile, volume: bool) -> tuple[float, ...] | None:
     """Return the pixels' sides relative to the smallest one; None where they are equal or not all known."""
-    axes = [image.stack_axes[-1], "Y", "X"] if volume else ["Y", "X"]
+    axes = image.label_axes(volume=True)[-3:] if volume else "YX"
     sizes = [image.pixel_size.get(axis, 0.0) for axis in axes]
     if min(sizes) <= 0 or max(sizes) <= 1.001 * min(sizes):
         return None

@@ -237,6 +237,27 @@ def is_met(correction: Correction, read: Reader) -> bool:
     return not np.any((one == other) & (one != 0))
 
 
+def check_inside(correction: Correction, shape: tuple[int, ...]) -> None:
+    """Check that the pixels that a correction was made with lie inside a plane; others may follow from them.
+
+    Raises
+    ------
+    ValueError
+        If one lies outside.
+    """
+    for field in fields(correction):
+        value = getattr(correction, field.name)
+        paths = value if field.name == "groups" else [value]
+        pixels = np.concatenate([np.reshape(path, (-1, 2)) for path in paths])
+        outside = np.flatnonzero(np.any((pixels < 0) | (pixels >= shape), axis=1))
+        if outside.size:
+            raise ValueError(
+                f"The {correction.kind} has the pixel {tuple(pixels[outside[0]].tolist())} in its {field.name}; "
+                f"expected pixels of a plane of {shape[0]} x {shape[1]}, rows and columns from 0. Leave out what lies "
+                "outside."
+            )
+
+
 def to_json(correction: Correction) -> dict[str, Any]:
     """Return a correction as plain values that JSON can hold."""
     return {"kind": correction.kind, **{field.name: getattr(correction, field.name) for field in fields(correction)}}

@@ -13,6 +13,7 @@ from napari_superpixels.data.annotation_files import (
     AnnotationFormat,
     format_titles,
     read_annotation,
+    table_beside,
     write_annotation,
 )
 from napari_superpixels.data.class_map import ClassMap, Instances
@@ -37,6 +38,7 @@ __all__ = [
     "read_class_map",
     "read_class_table",
     "read_import",
+    "replaced_table",
     "write_annotation",
     "write_class_table",
     "write_superpixels",
@@ -108,6 +110,17 @@ def class_map(state: AnnotationState, image: str = "", layer: Mapping[str, JsonV
         pixel_size=sizes,
         pixel_unit=unit,
     )
+
+
+def replaced_table(path: str | Path, found: ClassMap, kind: AnnotationFormat | None = None) -> Path | None:
+    """Return the file of a class table that :func:`write_annotation` would replace by another one; None for none."""
+    beside = table_beside(path, kind)
+    if beside is None or not beside.exists():
+        return None
+    try:
+        return None if read_class_table(beside) == found.table else beside
+    except ReadError:
+        return beside
 
 
 def export_annotation(

@@ -27,6 +27,7 @@ from napari_superpixels.engine.fine_tune_files import (
     ImageFigures,
     read_baseline,
     read_job,
+    read_report,
     write_baseline,
     write_report,
 )
@@ -80,7 +81,8 @@ def fine_tune(
     folder : str or pathlib.Path
         Folder of the run, with a job from :func:`write_job`.
     resume : bool
-        Whether to go on with a run that was begun; one that was not is begun.
+        Whether to go on with a run that was begun; one that was not is begun, and of one that ended its report is
+        returned.
     events : FineTuneEvents, optional
         What is called meanwhile.
     should_stop : callable, optional
@@ -109,6 +111,9 @@ def fine_tune(
     began = time.perf_counter()
     folder, events = Path(folder), events or FineTuneEvents()
     job = read_job(folder)
+    ended = read_report(folder) if resume else None
+    if ended is not None:
+        return ended
     run, params = RunFolder(folder), job.params
     start = load_model(params.start)
     if (start.config.in_channels, start.config.out_channels) != (3, 3):

@@ -45,6 +45,8 @@ class FineTuneJob(BaseModel):
     """Folder of the run that made the start model, whose images take part too; absolute."""
     left_out: tuple[str, ...] = ()
     """Digests of the pixels of images of that run that take no part this time."""
+    save_as: str | None = None
+    """Name under which the command line installs the best model at the end."""
 
 
 class ImageFigures(BaseModel):

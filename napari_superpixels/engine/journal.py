@@ -11,6 +11,7 @@ import queue
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from napari_superpixels.engine.journal_file import (
     Record,
     append,
     lock,
+    open_to_lock,
     read_header,
     read_records,
     sync,
@@ -38,7 +40,7 @@ from napari_superpixels.engine.journal_file import (
 from napari_superpixels.engine.project import ImageReference, Pixels, hash_in_parts, image_reference, read_reference
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.state_archive import checked_entry, read_position, read_state, write_state
-from napari_superpixels.errors import ReadError
+from napari_superpixels.errors import ReadError, WriteError
 from napari_superpixels.files import replacing
 
 #: A log may grow to the size of its snapshot, but at least to this, before a new snapshot is made.
@@ -46,6 +48,8 @@ MIN_LOG_BYTES = 16 * 2**20
 #: Nor may it have more acts than this, which must all be done again to restore it.
 MAX_LOG_ACTS = 20_000
 _MAX_STEM = 60
+#: How long to wait for a program that looks whether the journal is unfinished.
+_LOCK_SECONDS = 5.0
 #: By how many acts a record brings the history forward.
 _STEPS = {Kind.done: 1, Kind.undone: -1, Kind.redone: 1}
 
@@ -298,7 +302,7 @@ class _Log:
             if self._file is not None:
                 sync(self._file)
                 if self._log_bytes > self._max_log_bytes or self._n_acts > MAX_LOG_ACTS:
-                    self._begin(restore(self.path).state)
+                    self._begin(self._compacted())
         except BaseException:
             self.close(keep=True)
             raise
@@ -325,9 +329,25 @@ class _Log:
                 sync(file)
             self.close(keep=True)  # Windows replaces no open file
         self._file = self.path.open("ab")
-        lock(self._file)
+        self._lock(self._file)
         self._log_bytes = self._n_acts = 0
         self._max_log_bytes = max(self._min_log_bytes, snapshot.tell())
+
+    def _compacted(self) -> AnnotationState:
+        """Return what the journal holds; raise where an act is missing, so that the next one writes all of it anew."""
+        found = restore(self.path)
+        if found.is_torn or found.notes:
+            why = " ".join(found.notes) or "Its end is damaged."
+            raise WriteError(f"{self.path} does not hold every act any more. {why} The next act writes it anew.")
+        return found.state
+
+    def _lock(self, file: IO[bytes]) -> None:
+        """Mark the journal as in use; who looks for unfinished ones holds it too, for a moment."""
+        until = time.monotonic() + _LOCK_SECONDS
+        while not lock(file):
+            if time.monotonic() > until:
+                raise WriteError(f"{self.path} is held by another program; close other windows of napari-superpixels.")
+            time.sleep(0.02)
 
     def _header(self) -> bytes:
         """Return what is kept beside the annotation."""
@@ -413,7 +433,7 @@ def find_unfinished(folder: str | Path) -> list[Unfinished]:
     """Return the journals in a folder that no running program writes, those written last first; not what is damaged."""
     found = []
     for path in Path(folder).glob(f"[!.]*{SUFFIX}"):
-        with suppress(OSError, ReadError), path.open("rb") as file:
+        with suppress(OSError, ReadError), open_to_lock(path) as file:
             if not lock(file):
                 continue
             file.seek(0)

@@ -1,5 +1,6 @@
 """The file of a journal: records with length and checksum that are appended, so that a torn end is noticed."""
 
+import errno
 import json
 import os
 import struct
@@ -26,6 +27,8 @@ _START = struct.Struct("<27sI")
 _HEAD = struct.Struct("<cQI")
 #: Byte that is locked: beyond any content, because Windows lets nobody else read what is locked.
 _LOCKED_BYTE = 2**40
+#: What the systems say of a file that another program has locked; anything else means that nothing is locked there.
+_IN_USE = (errno.EAGAIN, errno.EACCES)
 
 
 class Kind(Enum):
@@ -108,16 +111,27 @@ def read_header(payload: bytes, name: str | Path) -> dict[str, Any]:
     return header
 
 
+def open_to_lock(path: str | Path) -> IO[bytes]:
+    """Open a journal to be locked and read: for writing where it can be, as network file systems lock nothing else."""
+    try:
+        return Path(path).open("r+b")
+    except OSError:
+        return Path(path).open("rb")
+
+
 def lock(file: IO[bytes]) -> bool:
-    """Mark an open journal as in use until it is closed or its program ends, however; False if it is in use already."""
+    """Mark an open journal as in use until it is closed or its program ends, however; False if it is in use already.
+
+    Where files cannot be locked, as on some network file systems, none is in use.
+    """
     try:
         if sys.platform == "win32":
             file.seek(_LOCKED_BYTE)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in _IN_USE
     return True
 
 

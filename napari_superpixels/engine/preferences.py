@@ -73,11 +73,20 @@ def save_runs_folder(folder: str | Path) -> bool:
 def _read() -> dict[str, Any]:
     """Return what is saved; nothing if it cannot be read."""
     try:
+        return _content()
+    except OSError as error:
+        _LOG.info("The preferences cannot be read, so the defaults are used: %s", error)
+        return {}
+
+
+def _content() -> dict[str, Any]:
+    """Return what is saved; nothing if there is no file or it is damaged, OSError where it may be there unread."""
+    try:
         content: Any = json.loads((config_folder() / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        _LOG.info("The preferences cannot be read, so the defaults are used: %s", error)
+    except (ValueError, RecursionError) as error:
+        _LOG.info("The preferences cannot be understood, so the defaults are used: %s", error)
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -85,12 +94,12 @@ def _read() -> dict[str, Any]:
 def _save(changes: dict[str, Any]) -> bool:
     """Put parts in the place of those that are saved; return whether that worked."""
     folder = config_folder()
-    known = {name: part for name, part in _read().items() if name in _PARTS}
-    content = {**known, "schema": _SCHEMA, **changes}
     try:
+        known = {name: part for name, part in _content().items() if name in _PARTS}
+        content = {**known, "schema": _SCHEMA, **changes}
         with replacing(folder / _FILE) as part, part.open("w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)
-    except WriteError as error:
+    except (OSError, WriteError) as error:
         if folder not in _warned_folders:
             _warned_folders.add(folder)
             _LOG.warning("The preferences cannot be saved: %s", error)

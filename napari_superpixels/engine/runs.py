@@ -76,7 +76,7 @@ def waiting_runs(folder: Path) -> list[WaitingRun]:
     """Return the runs of a folder that wait for a decision, the newest first; those in work are left out."""
     found = []
     for path in sorted(_runs(folder), key=lambda path: path.name, reverse=True):
-        if not (path / _OUTCOME).exists() and not is_locked(path):
+        if not is_decided(path) and not is_locked(path):
             found.append(WaitingRun(path, _title(path)))
     return found
 
@@ -90,6 +90,11 @@ def note_outcome(folder: Path, model: str) -> None:
         If that cannot be written.
     """
     write_json(folder / _OUTCOME, Outcome(model=model))
+
+
+def is_decided(folder: Path) -> bool:
+    """Return whether a run's network was installed."""
+    return (folder / _OUTCOME).exists()
 
 
 def run_of_model(folder: Path, model: str) -> Path | None:

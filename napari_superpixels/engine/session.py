@@ -227,21 +227,24 @@ class Session:
         self._inputs = replace(inputs, corrections=corrections)
         if self._shown == before:
             self._shown = SolveRequest(self._inputs, self._params).keys()
-        if self._scheduler.is_busy and self._asked is not None and not self._asked.is_recall:
+        asked = self._asked
+        is_of_plane = asked is not None and not asked.is_recall and asked.inputs.key == inputs.key
+        if self._scheduler.is_busy and is_of_plane:
             self.segment()
 
     def recall(self) -> None:
         """Compute the result of the present input and parameters without showing it; `recalled` follows.
 
         For what local repairs need of a result that is no longer there. Where a computation runs already, its result
-        comes instead.
+        comes instead, unless it was dropped.
 
         Raises
         ------
         RuntimeError
             If there is no input.
         """
-        if not self._scheduler.is_busy:
+        # What was dropped may take a moment to end, and tells nothing then.
+        if self._asked is None or not self._scheduler.is_busy:
             self._submit(is_recall=True)
 
     def segment(self) -> None:

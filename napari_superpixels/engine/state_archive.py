@@ -84,7 +84,8 @@ def write_state(file: IO[bytes], state: AnnotationState, extra: Mapping[str, Jso
         extra=dict(extra),
     )
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr(_HEAD, head.model_dump_json(by_alias=True, indent=1))
+        # Names of files may hold bytes that are no UTF-8: json escapes them, pydantic refuses.
+        archive.writestr(_HEAD, json.dumps(head.model_dump(mode="json", by_alias=True), indent=1))
         for name, array in (("labels", state.labels), ("classes", state.classes)):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
@@ -126,15 +127,16 @@ def read_state(file: IO[bytes], name: str | Path) -> tuple[AnnotationState, dict
             table = ClassTable.from_json(head.classes)
             labels = _read_array(archive, "labels", head.shape)
             classes = _read_array(archive, "classes", head.shape)
+            notes = (*_without_bad_corrections(head), *_without_negative(labels))
             planes = dict(_plane_from_json(plane, head.shape) for plane in head.planes)
-            entries, notes = _read_history(archive, head)
-            notes = (*_without_negative(labels), *notes)
+            entries, history_notes = _read_history(archive, head)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ReadError(f"{name} is no project, or is damaged or incomplete ({error}).") from error
     except (ValueError, KeyError, TypeError, MemoryError, SyntaxError, TokenError) as error:
         raise ReadError(f"{name} cannot be understood: {error}") from error
     position = min(head.position, len(entries))
-    return AnnotationState(labels, classes, table, planes, entries, position), dict(head.extra), notes
+    state = AnnotationState(labels, classes, table, planes, entries, position)
+    return state, dict(head.extra), (*notes, *history_notes)
 
 
 def read_position(file: IO[bytes], name: str | Path) -> int:
@@ -158,10 +160,35 @@ def _plane_to_json(position: Position, plane: PlaneState) -> _Plane:
 
 
 def _plane_from_json(plane: _Plane, shape: tuple[int, ...]) -> tuple[Position, PlaneState]:
-    _check_position(plane.position, shape)
-    _check_points([plane.corrections, plane.checked], plane.position, shape)
+    _check_points(plane.checked, plane.position, shape)
     corrections = tuple(map(from_json, plane.corrections))
     return plane.position, PlaneState(corrections, frozenset(plane.checked), plane.params, plane.result)
+
+
+def _without_bad_corrections(head: _Head) -> tuple[str, ...]:
+    """Leave out corrections that cannot be understood or lie outside their plane; return a note if there are.
+
+    The history is left out with them: its entries count the corrections before theirs.
+    """
+    n_bad, first = 0, ""
+    for plane in head.planes:
+        _check_position(plane.position, head.shape)
+        good = []
+        for stored in plane.corrections:
+            try:
+                from_json(stored)
+                _check_points(stored, plane.position, head.shape)
+                good.append(stored)
+            except (ValueError, KeyError, TypeError) as error:
+                n_bad, first = n_bad + 1, first or str(error)
+        plane.corrections = good
+    if not n_bad:
+        return ()
+    head.n_entries = 0
+    return (
+        f"{n_bad} of the corrections cannot be used ({first}). They are left out, and with them the history, so that "
+        "earlier acts cannot be undone.",
+    )
 
 
 def _check_position(position: Position, shape: tuple[int, ...]) -> None:
@@ -238,6 +265,8 @@ def _without_negative(labels: npt.NDArray[np.int32]) -> tuple[str, ...]:
 
 def _read_history(archive: zipfile.ZipFile, head: _Head) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return the entries; none, and a note, where they are damaged: the annotation itself is worth more."""
+    if not head.n_entries:
+        return (), ()
     try:
         with archive.open(_HISTORY) as member:
             entries = tuple(_entries(member, archive.getinfo(_HISTORY).file_size, head))

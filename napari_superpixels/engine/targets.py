@@ -1,5 +1,7 @@
 """Samples to train on: images with their superpixel targets, made when needed or taken from files."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_superpixels.core.image import unit_image
 from napari_superpixels.data.sources import DataSource, SourceItem
-from napari_superpixels.data.target_files import Targets, read_targets
+from napari_superpixels.data.target_files import Targets, read_record, read_targets
 from napari_superpixels.engine.target_growth import TargetConfig, grow_targets
 from napari_superpixels.engine.target_runs import run_targets, target_path
 from napari_superpixels.errors import ImageError, ReadError
@@ -90,12 +92,15 @@ def load_samples(
             if on_sample is not None:
                 on_sample(len(samples), len(source))
         return samples
+    digests = []
     for n_done, result in enumerate(run_targets(source, cache, config, workers=workers), start=1):
         if result.status == "failed":
             raise ReadError(_named(result.name, result.error))
+        digests.append(_digest(result.record))
         if on_sample is not None:
             on_sample(n_done, len(source))
-    stored = StoredSamples(tuple((item, target_path(cache, item.name)) for item in source))
+    parts = ((item, target_path(cache, item.name), digest) for item, digest in zip(source, digests, strict=True))
+    stored = StoredSamples(tuple(parts))
     return stored if lazy else list(stored)
 
 
@@ -103,8 +108,8 @@ def load_samples(
 class StoredSamples(Sequence[TrainSample]):
     """Samples whose images and targets are read each time that they are asked for; can be pickled."""
 
-    parts: tuple[tuple[SourceItem, Path], ...]
-    """Image and file of targets of each sample."""
+    parts: tuple[tuple[SourceItem, Path, str], ...]
+    """Image, file of targets, and digest of what they were made from and how, of each sample."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -120,17 +125,29 @@ class StoredSamples(Sequence[TrainSample]):
         Raises
         ------
         ReadError
-            If the image or its targets cannot be read, or do not fit each other.
+            If the image or its targets cannot be read or do not fit each other, or the targets are others by now.
         """
         if isinstance(index, slice):
             return StoredSamples(self.parts[index])
-        item, path = self.parts[index]
+        item, path, digest = self.parts[index]
         read = item.read()
         image = unit_image(read.pixels, channel_axis=read.channel_axis, rgb=read.rgb).pixels
         targets = read_targets(path)
         if targets.boundary.shape != image.shape[:2]:
             raise ReadError(f"The targets {path} belong to another image than {item.name}; delete them.")
+        # Read last: where the file is replaced in between, the record is the newer of the two.
+        if _digest(read_record(path)) != digest:
+            raise ReadError(
+                f"The targets {path} are no longer those of this run: another run with the same folder of targets made "
+                "them anew, with other settings or from other files. Give each run a folder of its own (--cache)."
+            )
         return _sample(np.round(image * 255).astype(np.uint8), targets, read.annotated)
+
+
+def _digest(record: dict[str, Any] | None) -> str:
+    """Return a short form of what targets were made from and how."""
+    identity = None if record is None else record.get("identity")
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _sample(image: NDArray[np.uint8], targets: Targets, annotated: NDArray[np.bool_] | None) -> TrainSample:

@@ -141,8 +141,8 @@ def train_network(
     WriteError
         If a file cannot be written; what was saved before stays.
     CheckpointError
-        If the state of the run is damaged; or there is none yet, and the model that the run started from is gone or was
-        changed.
+        If the state of the run is damaged, the model that the run started from was changed, or it is gone and there is
+        no state yet.
     CancelledError
         If it is stopped before its first step.
     """
@@ -151,6 +151,8 @@ def train_network(
         config, split = run.read_config(), run.read_split()
         compute = compute or config.compute
         state, start = _go_on_from(run, config, start)
+        if state is not None and _is_out_of_patience(state.progress, config):
+            return RunResult(state.progress.step, "patience", run.best)
     else:
         config, state = config or RunConfig(), None
         if start is not None:
@@ -193,14 +195,24 @@ def train_network(
     return RunResult(module.step, reason, run.best)
 
 
+def _is_out_of_patience(progress: Progress, config: RunConfig) -> bool:
+    """Return whether a run ended because its validation stopped getting better, with no step since."""
+    patience = config.train.patience
+    is_validated = progress.kept_step in (None, progress.step)
+    return patience is not None and progress.stale_epochs >= patience and is_validated
+
+
 def _go_on_from(run: RunFolder, config: RunConfig, start: Model | None) -> tuple[TrainState | None, Model | None]:
-    """Return the state that a run goes on from, else the model that it begins again from, if it began from one."""
-    if run.state.exists():
-        return load_state(run.state), start
+    """Return the state that a run goes on from, and the model that it began from where that is given or needed."""
+    state = load_state(run.state) if run.state.exists() else None
     if config.start is None:
-        return None, None
+        return state, None if state is None else start
     why = f"The run in {run.root} ended before it saved a state, and so has to begin again from its start model, "
-    if start is None:
+    if state is not None:
+        if start is None:
+            return state, None
+        why = f"The run in {run.root} goes on from its start model, "
+    elif start is None:
         if config.start_from is None:
             raise CheckpointError(f"{why}which it does not name. Give that model, or begin a run in another folder.")
         try:
@@ -212,7 +224,7 @@ def _go_on_from(run: RunFolder, config: RunConfig, start: Model | None) -> tuple
             f"{why}but {config.start_from or start.name} was changed: its SHA-256 is {start.sha256[:12]}..., expected "
             f"{config.start[:12]}.... Put the model back as it was, or begin a run in another folder."
         )
-    return None, start
+    return state, start
 
 
 def _cancellable(

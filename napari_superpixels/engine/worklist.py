@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_superpixels.data.folders import is_hidden
 from napari_superpixels.data.images import IMAGE_SUFFIXES
 from napari_superpixels.data.label_files import read_metadata
 
@@ -75,11 +76,12 @@ def plan_work(
     produced = [folder.resolve() for folder in (output, overlay, mask) if folder is not None]
     sources = _find_sources(inputs, produced)
     is_single = len(sources) == 1 and not any(Path(name).is_dir() for name in inputs)
-    if not is_single and _is_file_name(output):
-        raise ValueError(
-            f"{output} is the name of a file, but several images or a folder are to be segmented; "
-            "name a folder instead."
-        )
+    for place in (output, overlay):
+        if not is_single and place is not None and _is_file_name(place):
+            raise ValueError(
+                f"{place} is the name of a file, but several images or a folder are to be segmented; "
+                "name a folder instead."
+            )
     items = []
     for source in sources:
         picture = None
@@ -104,6 +106,8 @@ def _find_sources(inputs: Sequence[str], produced: Sequence[Path]) -> list[_Sour
             if match.path.is_dir():
                 base = Path() if match.path == Path(name) else match.relative
                 for path in sorted(match.path.rglob("*")):
+                    if is_hidden(path, match.path):
+                        continue
                     if _is_image(path) and not _is_produced(path, match.path, produced):
                         found.setdefault(path.resolve(), _Source(path, base / path.relative_to(match.path)))
             else:

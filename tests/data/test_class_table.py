@@ -30,6 +30,20 @@ def test_changes_leave_the_old_table_alone() -> None:
     assert TABLE.to_json() == before
 
 
+@pytest.mark.parametrize("name", ["細胞\u3000核", "5\u00a0µm", "👩\u200d🔬", "soft\u00adhyphen"])
+def test_names_may_have_wide_spaces_and_joined_signs(tmp_path: Path, name: str) -> None:
+    table = ClassTable().added(name)
+    for file in ("a.csv", "a.json"):
+        write_class_table(tmp_path / file, table)
+        assert read_class_table(tmp_path / file) == table
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\x85b", "a\u2028b", "a\u2029b", "a\ud800b", "\u3000a", "a\u00a0"])
+def test_line_breaks_controls_and_spaces_around_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="expected one line of text, not empty, without spaces around"):
+        ClassTable().added(name)
+
+
 def test_all_255_numbers_can_be_used_and_no_more() -> None:
     table = ClassTable().completed(range(256))
     assert len(table) == 255

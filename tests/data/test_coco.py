@@ -52,6 +52,14 @@ def test_instances_are_what_pycocotools_draws(coco_instances: Path) -> None:
     np.testing.assert_array_equal(truth == 0, ~masks.any(axis=0))
 
 
+def test_files_with_a_mark_of_their_encoding_and_deep_ones(coco_instances: Path) -> None:
+    coco_instances.write_bytes(b"\xef\xbb\xbf" + coco_instances.read_bytes())
+    assert len(coco_source(coco_instances, coco_instances.parent / "images")) == 2
+    coco_instances.write_text("[" * 100_000)
+    with pytest.raises(ReadError, match="is not valid JSON"):
+        coco_source(coco_instances, coco_instances.parent / "images")
+
+
 def test_crowds_and_empty_annotations(coco_instances: Path) -> None:
     image = coco_source(coco_instances, coco_instances.parent / "images").items[1].read()
     crowd = json.loads(coco_instances.read_text())["annotations"][3]["segmentation"]

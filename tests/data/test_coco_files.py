@@ -158,3 +158,11 @@ def test_255_classes_come_back(tmp_path: Path) -> None:
     classes = np.arange(256, dtype=np.uint8).reshape(16, 16)
     write_coco(tmp_path / "a.json", ClassMap(classes, ClassTable().completed(range(256))))
     np.testing.assert_array_equal(read_coco(tmp_path / "a.json").classes, classes)
+
+
+def test_names_of_other_programs_are_made_one_line(tmp_path: Path) -> None:
+    category = {"id": 1, "name": "two\nlines\u00a0"}
+    image = {"id": 1, "file_name": "a.png", "height": 4, "width": 5}
+    content = {"images": [image], "categories": [category], "annotations": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert [entry.name for entry in read_coco(tmp_path / "a.json").table] == ["two lines"]

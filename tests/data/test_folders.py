@@ -46,6 +46,14 @@ def test_images_and_labels_are_matched_by_name(folders: Path) -> None:
         assert image.pixels.shape == TRUTH.shape
 
 
+def test_hidden_folders_are_passed_over(folders: Path) -> None:
+    for place in ("images", "labels"):
+        (folders / place / "sub" / ".ipynb_checkpoints").mkdir()
+        iio.imwrite(folders / place / "sub" / ".ipynb_checkpoints" / "d.png", TRUTH)
+    source = folder_source(folders / "images", folders / "labels")
+    assert [item.name for item in source] == ["a", "b", "sub/c"]
+
+
 def test_one_folder_for_each_annotator(folders: Path) -> None:
     (folders / "second").mkdir()
     iio.imwrite(folders / "second" / "a.png", TRUTH[:, ::-1])

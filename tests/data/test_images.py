@@ -303,6 +303,19 @@ def test_planes_of_a_stack_with_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volumes[1].array, pixels[1])
 
 
+def test_volumes_are_as_deep_as_z_wherever_it_is(tmp_path: Path) -> None:
+    pixels = np.arange(2 * 3 * 4 * 5 * 6, dtype=np.uint16).reshape(2, 3, 4, 5, 6)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, ome=True, metadata={"axes": "ZTCYX"}, photometric="minisblack")
+    image = read_image(tmp_path / "a.ome.tif")
+    assert (image.depth_number, image.label_axes(), image.label_axes(volume=True)) == (0, "ZTYX", "TZYX")
+    shape, volumes = image.planes(volume=True)
+    assert (shape, len(volumes), volumes[1].channel_axis) == ((3,), 3, 1)
+    np.testing.assert_array_equal(volumes[1].array, pixels[:, 1])
+    shape, planes = image.planes()
+    assert (shape, planes[4].channel_axis) == ((2, 3), 0)
+    np.testing.assert_array_equal(planes[4].array, pixels[1, 1])
+
+
 @pytest.mark.parametrize("volume", [False, True])
 def test_planes_of_a_stack_whose_axes_have_no_names(tmp_path: Path, volume: bool) -> None:
     pixels = np.arange(2 * 3 * 5 * 8 * 10, dtype=np.uint16).reshape(2, 3, 5, 8, 10)

@@ -182,3 +182,14 @@ def test_what_is_no_label_image_is_refused(tmp_path: Path, labels: np.ndarray, m
         read_labels(tmp_path / "labels.tif")
     with pytest.raises(ReadError, match=r"missing\.tif: there is no such file"):
         read_labels(tmp_path / "missing.tif")
+
+
+@pytest.mark.parametrize("highest", [2**31, 2**32 - 1])
+def test_labels_beyond_32_bits_are_refused(tmp_path: Path, highest: int) -> None:
+    labels = np.array([[0, 1], [7, highest]], np.uint32)
+    with pytest.raises(WriteError, match=rf"up to 2147483647; these go to {highest}\. Renumber them"):
+        write_labels(tmp_path / "a.tif", labels, {})
+    assert not list(tmp_path.iterdir())
+    labels[1, 1] = 2**31 - 1
+    write_labels(tmp_path / "a.tif", labels, {})
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), labels)

@@ -174,6 +174,16 @@ def test_a_stack_does_not_fit_into_png(tmp_path: Path, stack: ClassMap) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("suffix", "write"), [("tif", write_label_tiff), ("png", write_palette_png), ("npy", write_npy)]
+)
+def test_a_mask_that_cannot_be_written_leaves_the_table(tmp_path: Path, blobs: ClassMap, suffix: str, write) -> None:
+    (tmp_path / f"a.{suffix}").mkdir()
+    with pytest.raises(WriteError, match=rf"a\.{suffix} cannot be written"):
+        write(tmp_path / f"a.{suffix}", blobs)
+    assert not class_table_path(tmp_path / "a.tif").exists()
+
+
 def test_classes_need_an_entry_in_the_table() -> None:
     with pytest.raises(ValueError, match=r"Class 2 has pixels, but no entry .*\(1,\)"):
         ClassMap(np.array([[0, 1], [2, 2]], np.uint8), ClassTable().added("a"))

@@ -69,6 +69,30 @@ def test_assign(subject):
     assert_undone_and_redone(subject)
 
 
+@pytest.mark.parametrize("outside", [(32, 0), (0, 40), (31, 40)])
+def test_points_outside_the_plane_are_refused(subject, outside):
+    acts = {
+        "merge has the pixel": lambda: subject.merge([(0, 0), outside]),
+        "split has .* in its groups": lambda: subject.split([[(0, 0)], [(0, 1), outside]]),
+        "cut has the pixel": lambda: subject.cut([outside, (0, 0)]),
+        "assign has .* in its path": lambda: subject.assign([(0, 8), outside], (0, 0)),
+        "assign has .* in its anchor": lambda: subject.assign([(0, 8)], outside),
+    }
+    for message, act in acts.items():
+        with pytest.raises(ValueError, match=rf"{message}.*expected pixels of a plane of 32 x 40"):
+            act()
+    assert subject.add_seed(outside) is None
+    assert subject.remove_seed(outside) is None
+    assert np.array_equal(subject.labels, LABELS)
+    assert subject.history.entries == ()
+
+
+def test_a_cut_along_the_edge_is_no_point_outside(subject):
+    subject.cut(path((31, 0), (31, 12)))
+    subject.cut(path((0, 12), (0, 0)))
+    subject.cut(path((0, 39), (12, 39)))
+
+
 def test_add_seed(subject):
     assert subject.add_seed((1, 1)).name == "Add seed"
     assert len(subject.index) == 21

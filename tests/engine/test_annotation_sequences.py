@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psygnal import EmitLoopError
 from skimage.measure import label as connected_components
 
 from napari_superpixels.core.strokes import pixel_path, pixels_inside
@@ -240,3 +241,44 @@ def test_a_long_day_on_many_planes_survives_a_crash(tmp_path, seed):
     assert (found.is_torn, found.notes) == (False, ())
     assert facts(found.state) == facts(subject.snapshot())
     journal.close()
+
+
+@pytest.mark.parametrize(
+    "signal",
+    ["labels_changed", "corrections_changed", "params_changed", "classes_changed", "table_changed", "history_changed"],
+)
+def test_a_listener_that_fails_leaves_nothing_halfway(signal):
+    subject = Annotation(np.zeros(SHAPE, np.int32), np.zeros(SHAPE, np.uint8), table=TABLE)
+    told = []
+    for name in ("committed", "undone", "redone"):
+        getattr(subject, name).connect(lambda entry, name=name: told.append((name, entry.name)))
+    subject.accept(SOLVER.result())
+    states = [state(subject)]
+    subject.merge(pixel_path([(5, 5), (25, 25)], SHAPE))
+    states.append(state(subject))
+    subject.accept(SOLVER.result(n_segments=40, corrections=subject.corrections))
+    states.append(state(subject))
+    subject.paint([1, 2])
+    states.append(state(subject))
+    subject.remove_class(1)
+    states.append(state(subject))
+    names = [entry.name for entry in subject.history.entries]
+
+    def fail(*_):
+        raise RuntimeError("a listener")
+
+    getattr(subject, signal).connect(fail)
+    told.clear()
+    n_failed = 0
+    for move, step, name in ((subject.undo, -1, "undone"), (subject.redo, 1, "redone")):
+        for _ in names:
+            position = subject.history.position
+            try:
+                move()
+            except EmitLoopError:
+                n_failed += 1
+            assert subject.history.position == position + step
+            assert state(subject) == states[position + step]
+            assert told.pop() == (name, names[min(position, position + step)])
+    assert n_failed >= 2
+    assert told == []

@@ -252,6 +252,37 @@ def test_png_of_a_stack_is_refused_before_anything_is_computed(
     assert run(tmp_path / "a.tif", Recipe(PARAMS, plane=1), suffix=".png").status == "done"
 
 
+def test_volumes_grow_along_z_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 20, 30), dtype=np.uint8)  # times, depths
+    mask = np.zeros(pixels.shape, np.uint8)
+    mask[0, :, :10], mask[1, :, 5:] = 1, 1
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    spacings = []
+    run_pipeline = batch.Pipeline.run
+
+    def record(self: batch.Pipeline, inputs: Any, *args: Any, **options: Any) -> Any:
+        spacings.append(inputs.spacing)
+        return run_pipeline(self, inputs, *args, **options)
+
+    monkeypatch.setattr(batch.Pipeline, "run", record)
+    found = {}
+    for axes in ("TZYX", "ZTYX"):
+        arrays = [array if axes == "TZYX" else array.swapaxes(0, 1) for array in (pixels, mask)]
+        folder = tmp_path / axes
+        folder.mkdir()
+        tifffile.imwrite(folder / "a.ome.tif", arrays[0], ome=True, metadata={"axes": axes, **sizes})
+        tifffile.imwrite(folder / "m.tif", arrays[1], photometric="minisblack")
+        result = run(folder / "a.ome.tif", Recipe(PARAMS, volume=True), overlay=folder / "o", mask=folder / "m.tif")
+        assert (result.status, result.shape, len(result.n_segments)) == ("done", (2, 3, 20, 30), 2), result.error
+        with tifffile.TiffFile(result.item.target) as file:
+            assert file.series[0].axes == "TZYX"
+            found[axes] = file.asarray()
+        assert len(list((folder / "o").iterdir())) == 6
+    assert spacings == [(4.0, 1.0, 1.0)] * 4
+    np.testing.assert_array_equal(found["ZTYX"], found["TZYX"])
+    np.testing.assert_array_equal(found["TZYX"] > 0, mask > 0)
+
+
 @pytest.mark.parametrize("volume", [False, True])
 def test_stack_whose_axes_have_no_names(tmp_path: Path, volume: bool) -> None:
     stack = np.random.default_rng(0).integers(0, 255, (2, 2, 3, 12, 14), dtype=np.uint8)

@@ -409,6 +409,27 @@ def test_an_act_outside_the_image_is_left_out(journal: Journal, annotation: Anno
     assert "outside an image" in found.notes[0]
 
 
+def test_a_journal_damaged_meanwhile_is_written_anew(tmp_path: Path, annotation: Annotation) -> None:
+    journal = Journal(annotation, tmp_path, JOURNALED, min_log_bytes=10_000)
+    errors = []
+    journal.failed.connect(errors.append)
+    annotation.paint([1])
+    assert journal.flush()
+    end = record_ends(journal.path)[-1]
+    annotation.paint([2])
+    assert journal.flush()
+    with journal.path.open("r+b") as file:
+        file.seek(end + 20)
+        file.write(b"\xff\xff")
+    for number in range(300):
+        act(annotation, number)
+        journal.flush()
+    assert len(errors) == 1
+    assert "does not hold every act" in str(errors[0])
+    assert facts(restore(journal.path).state) == facts(annotation.snapshot())
+    journal.close()
+
+
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_journal_folder().parts[-2:] == ("napari-superpixels", "journals")
     assert default_journal_folder().is_relative_to(os.environ["HOME"]) or sys.platform != "linux"

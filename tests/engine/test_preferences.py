@@ -1,5 +1,6 @@
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,24 @@ def test_failed_save_leaves_what_was_there(folder, monkeypatch) -> None:
     assert not save_preferences(SegmentParams(), ViewParams())
     assert load_preferences() == CHANGED
     assert len(list(folder.iterdir())) == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_overwritten(folder, monkeypatch) -> None:
+    save_preferences(*CHANGED)
+    save_journal_folder(folder / "journals")
+    read_text = Path.read_text
+
+    def locked(path, *args, **kwargs) -> str:
+        if path.name == "preferences.json":
+            raise PermissionError(13, "Permission denied")
+        return read_text(path, *args, **kwargs)
+
+    with monkeypatch.context() as held:
+        held.setattr(Path, "read_text", locked)
+        assert load_preferences() == (SegmentParams(), ViewParams())
+        assert not save_preferences(SegmentParams(), ViewParams())
+    assert load_preferences() == CHANGED
+    assert journal_folder() == folder / "journals"
 
 
 def test_folder_of_the_user_is_the_default(monkeypatch) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -96,6 +97,19 @@ def test_planes_without_acts_come_back_as_beginnings(tmp_path: Path) -> None:
     again.accept(solver.result())
     again.redo()
     assert facts(again.snapshot())[1] == facts(annotation.snapshot())[1]
+
+
+def test_an_image_whose_name_is_no_utf8_is_found_again(tmp_path: Path) -> None:
+    image = tmp_path / os.fsdecode(b"caf\xe9.png")
+    try:
+        image.write_bytes(b"pixels")
+    except OSError:
+        pytest.skip("This file system takes no such name.")
+    save_project(tmp_path / "a.nsp", new_annotation().snapshot(), image_reference(IMAGE, image.name, image))
+    project = open_project(tmp_path / "a.nsp")
+    assert project.image.name == image.name
+    assert project.find_image() == image
+    assert image.samefile(tmp_path / project.image.relative_path)
 
 
 def test_numpy_reads_the_arrays_of_a_project(saved: Path) -> None:
@@ -271,13 +285,32 @@ def test_a_changed_byte_is_noticed_or_harmless(saved: Path) -> None:
         ({"planes": [{"position": [7, None, None]}]}, "does not lie in the shape"),
         ({"planes": [{"position": [None, None], "checked": "all"}]}, "cannot be understood"),
         ({"planes": [{"position": [None, None], "checked": [[64, 0]]}]}, "lies outside a plane of 64 x 80"),
-        ({"planes": [{"position": [None, None], "corrections": [{"kind": "merge"}]}]}, "cannot be understood"),
+        ({"planes": [{"position": [None, None], "corrections": ["merge"]}]}, "cannot be understood"),
         ({"extra": {"image": 3}}, "does not tell which image"),
     ],
 )
 def test_changed_heads_are_explained(saved: Path, changes, message: str) -> None:
     with pytest.raises(ReadError, match=message):
         open_project(changed_head(saved, **changes))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"kind": "merge"}, "must have exactly"),
+        ({"kind": "swap"}, "whose kind is one of"),
+        ({"kind": "merge", "path": [[0, 0], [64, 0]]}, r"\[64, 0\] lies outside a plane of 64 x 80"),
+    ],
+)
+def test_bad_corrections_cost_themselves_and_the_history(saved: Path, bad, message: str) -> None:
+    good = {"kind": "merge", "path": [[0, 0], [0, 1]]}
+    project = open_project(changed_head(saved, planes=[{"position": [None, None], "corrections": [bad, good]}]))
+    assert [correction.path for correction in project.state.planes[None, None].corrections] == [((0, 0), (0, 1))]
+    assert facts(project.state)[:3] == facts(annotation_after(30).snapshot())[:3]
+    assert (project.state.entries, project.state.position) == ((), 0)
+    [note] = project.notes
+    assert "1 of the corrections cannot be used" in note
+    assert re.search(message, note)
 
 
 @pytest.mark.parametrize(

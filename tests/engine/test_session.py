@@ -42,6 +42,12 @@ class Watched(Session):
         self.is_idle.clear()
 
 
+def wait_for_last(session, waiting):
+    """Wait until all that a session has to tell waits for the main thread."""
+    while not waiting or waiting[-1] != session.idle.emit:
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def session():
     session = Watched()
@@ -261,8 +267,7 @@ def test_restoring_drops_a_result_that_waits_for_the_main_thread():
     session.solved.connect(results.append)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.restore(RAW.updated(n_segments=20))
     for function in waiting:
         function()
@@ -319,8 +324,7 @@ def test_a_result_that_corrections_overtook_is_computed_again():
     session.solved.connect(results.append)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.set_corrections(MERGE)
     while not results:
         while waiting:
@@ -339,8 +343,7 @@ def test_the_result_of_a_plane_left_meanwhile_leaves_the_plane_at_hand_alone():
     session.update_view(live=False)
     session.set_input(given())
     session.segment()
-    while session.is_busy or len(waiting) < 2:
-        time.sleep(0.01)
+    wait_for_last(session, waiting)
     session.set_input(given(key="plane 2", pixels=IMAGE[::-1]))
     session.set_corrections(MERGE)
     while waiting:
@@ -375,6 +378,27 @@ def test_recall_leaves_a_running_computation_alone(session):
     session.wait()
     assert len(session.results) == 1
     assert recalled == []
+
+
+@pytest.mark.parametrize("drop", [lambda session: session.restore(RAW), Session.forget, Session.cancel])
+def test_recall_does_not_wait_for_what_was_dropped(session, drop):
+    recalled = []
+    session.recalled.connect(recalled.append)
+    session.set_input(given())
+    hold, run = threading.Event(), session._pipeline.run
+
+    def run_later(*arguments, **options):
+        hold.wait(WAIT)
+        return run(*arguments, **options)
+
+    session._pipeline.run = run_later
+    session.segment()
+    drop(session)
+    session.recall()
+    hold.set()
+    session.wait()
+    assert len(recalled) == 1
+    assert session.results == []
 
 
 def test_going_back_after_a_failure_shows_the_corrections_too(session):

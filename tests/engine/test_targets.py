@@ -111,6 +111,17 @@ def test_lazy_samples(pair: DataSource, tmp_path: Path) -> None:
         _ = other[0]
 
 
+def test_targets_that_another_run_made_anew_are_not_mixed_in(pair: DataSource, tmp_path: Path) -> None:
+    samples = load_samples(pair, TargetConfig(n_segments=15), cache=tmp_path, lazy=True)
+    assert_equal_samples(samples[0], load_samples(pair, TargetConfig(n_segments=15))[0])
+    others = load_samples(pair, TargetConfig(n_segments=20), cache=tmp_path, lazy=True)
+    with pytest.raises(ReadError, match=r"0000\.npz are no longer those of this run.*--cache"):
+        _ = samples[0]
+    assert len(np.unique(others[0].labels[0])) == 20
+    again = load_samples(pair, TargetConfig(n_segments=15), cache=tmp_path, lazy=True)
+    assert_equal_samples(samples[1], again[1])
+
+
 @pytest.mark.parametrize("cached", [False, True])
 def test_failing_image_is_named(tmp_path: Path, cached: bool) -> None:
     for place, array in (("images", np.full((9, 9), np.nan, np.float32)), ("labels", np.ones((9, 9), np.uint8))):

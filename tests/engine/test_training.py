@@ -125,6 +125,9 @@ def test_patience_ends_the_run(source: DataSource, tmp_path: Path) -> None:
     config = changed(learning_rate=1e-30, patience=2, steps=40)
     result = train_network(tmp_path / "run", source, config, validation=0.5)
     assert (result.step, result.reason) == (6, "patience")
+    state = (tmp_path / "run" / "state.safetensors").read_bytes()
+    assert train_network(tmp_path / "run", source, validation=0.5, resume=True) == result
+    assert (tmp_path / "run" / "state.safetensors").read_bytes() == state
 
 
 def test_constant_images_and_invalid_values_train(tmp_path: Path) -> None:

@@ -63,6 +63,24 @@ def test_several_images_need_a_folder(photos: Path, inputs: list[str]) -> None:
         plan_work(inputs, Path("out.tif"))
 
 
+@pytest.mark.parametrize("inputs", [["photos"], ["photos/a.png", "photos/day 2/b.TIF"]])
+def test_several_pictures_need_a_folder(photos: Path, inputs: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"o\.png is the name of a file"):
+        plan_work(inputs, Path("out"), overlay=Path("o.png"))
+    Path("o.png").mkdir()
+    items = plan_work(inputs, Path("out"), overlay=Path("o.png"))
+    assert all(item.overlay is not None and item.overlay.is_relative_to("o.png") for item in items)
+
+
+def test_hidden_folders_are_passed_over(photos: Path) -> None:
+    for folder in (photos / ".ipynb_checkpoints", photos / "day 2" / ".cache" / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"x")
+    assert [item.source.name for item in plan_work(["photos"], Path("out"))] == ["a.png", "b.TIF"]
+    (item,) = plan_work(["photos/.ipynb_checkpoints"], Path("out"))
+    assert item.source == photos / ".ipynb_checkpoints" / "a.png"
+
+
 def test_each_image_once(photos: Path) -> None:
     items = plan_work(["photos/a.png", "photos", "photos/*.png", "./photos/a.png"], Path("out"))
     assert [item.source.name for item in items] == ["a.png", "b.TIF"]
