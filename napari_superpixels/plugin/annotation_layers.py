@@ -33,6 +33,7 @@ from napari_superpixels.plugin.regions import Region, shown_region
 from napari_superpixels.plugin.seed_points import given_seeds
 from napari_superpixels.plugin.style import class_colormap
 
+NOT_IN_PLANES = "Superpixels are corrected in planes: switch the viewer back to two dimensions."
 _OPACITY = 0.45
 
 
@@ -69,6 +70,11 @@ class AnnotationLayers:
         region = results.region_of(superpixels)
         if region is None or superpixels.data.shape != region.full_shape:
             raise ImageError(f"{superpixels.name!r} shows a part of its image, but whole planes are corrected.")
+        if len(region.axes) != 2:
+            # Those of a volume are corrected in the planes that cut it, once the viewer shows one.
+            region = shown_region(region.layer, viewer.dims, region.channel_axis)
+        if len(region.axes) != 2:
+            raise ImageError(NOT_IN_PLANES)
         self._viewer = viewer
         self._session = session
         self._results = results
@@ -90,6 +96,8 @@ class AnnotationLayers:
         self._follow_image()
         self._color(self.annotation.table)
         results.attach(superpixels, self._accept)
+        if results.region_of(superpixels) is not region:
+            results.redraw(superpixels, region, None)
 
     @property
     def layers(self) -> tuple[Labels, Labels]:
@@ -146,7 +154,7 @@ class AnnotationLayers:
             return
         region = shown_region(self.image, self._viewer.dims, self.region.channel_axis)
         if len(region.axes) != 2:
-            raise ImageError("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+            raise ImageError(NOT_IN_PLANES)
         if not self.can_take(region):
             raise ImageError(f"The image {self.image.name!r} has changed its size since; press Segment.")
         self.take_plane(region)
@@ -162,6 +170,12 @@ class AnnotationLayers:
             self.region = region
             self.annotation.set_plane(region.plane_index(), self._result_of(region))
             self._results.redraw(self.superpixels, region, None)
+
+    def take_superpixels(self, region: Region, labels: npt.NDArray[np.int32]) -> None:
+        """Write superpixels that were not computed here into a plane of the image, as an act that can be undone."""
+        self.ensure_shown()
+        self.take_plane(region)
+        self.annotation.take_superpixels(labels)
 
     def draw_thumbnail(self) -> None:
         """Show the present classes in napari's layer list, which parts that are written leave as it is."""

@@ -13,7 +13,7 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.region_follower import RegionFollower
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_files import AnnotationFiles
-from napari_superpixels.plugin.annotation_layers import AnnotationLayers
+from napari_superpixels.plugin.annotation_layers import NOT_IN_PLANES, AnnotationLayers
 from napari_superpixels.plugin.coarser import CoarserLines
 from napari_superpixels.plugin.doubt_guide import DoubtGuide
 from napari_superpixels.plugin.file_dialogs import FileDialogs
@@ -331,16 +331,21 @@ class CorrectDock(SessionDock):
         image, labels = self.source.image, self.source.labels_menu.layer
         if image is None or labels is None:
             return
+        layers = self.layers
         try:
-            region = shown_region(image, self._viewer.dims)
+            region = shown_region(image, self._viewer.dims, None if layers is None else layers.region.channel_axis)
         except ImageError as error:
             self.panel.show_error(str(error))
             return
         if len(region.axes) != 2:
-            self.panel.show_error("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+            self.panel.show_error(NOT_IN_PLANES)
             return
         self.tools.choose("")
-        self.results.adopt(region, copied_superpixels(labels, region))
+        if layers is not None and layers.can_take(region):
+            # The other planes, and what was done in all of them, stay.
+            layers.take_superpixels(region, copied_superpixels(labels, region))
+        else:
+            self.results.adopt(region, copied_superpixels(labels, region))
         labels.visible = False
         self.say(f"These superpixels are a copy of {labels.name!r}, which is hidden now.")
 
