@@ -127,6 +127,7 @@ def test_preview_of_the_view_while_it_runs(viewer, tune, qtbot) -> None:
 
 def test_preview_has_the_channels_of_the_superpixels(viewer, tune, qtbot, monkeypatch, color_blocks) -> None:
     segment = SegmentDock(viewer)
+    viewer.window.add_dock_widget(segment, name="Segment")
     viewer.add_image(np.moveaxis(color_blocks, 2, 0).copy(), name="stains")
     segment.source.channel_menu.setCurrentIndex(1)
     segment.source.channel_menu.activated.emit(1)
