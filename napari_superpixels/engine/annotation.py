@@ -7,9 +7,13 @@ import numpy.typing as npt
 
 from napari_superpixels.engine.annotation_brush import BrushActs
 from napari_superpixels.engine.annotation_classes import ClassActs
+from napari_superpixels.engine.annotation_core import splices
+from napari_superpixels.engine.corrections import holds
 from napari_superpixels.engine.deltas import DTYPES, ArrayDelta, ArrayName, classes_used
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.pipeline import SolveResult
+
+_COPY = "Copy superpixels"
 
 
 class Annotation(BrushActs, ClassActs):
@@ -30,6 +34,11 @@ class Annotation(BrushActs, ClassActs):
     >>> annotation.undo().name
     'Paint class 1'
     """
+
+    @property
+    def is_worked_on(self) -> bool:
+        """Whether the plane at hand was corrected, painted or checked by hand, or has superpixels that were copied."""
+        return super().is_worked_on or self._is_copied()
 
     def take_array(self, array: ArrayName, values: npt.NDArray[np.integer[Any]]) -> Entry | None:
         """Write an array that another program made, in all planes, as one act.
@@ -70,6 +79,49 @@ class Annotation(BrushActs, ClassActs):
         if array == "classes":
             return self._commit_classes("Replace classes", delta, classes_used(self.classes))
         return self._record("Replace superpixels", [delta], [])
+
+    def take_superpixels(self, labels: npt.NDArray[np.integer[Any]]) -> Entry | None:
+        """Write superpixels of the plane at hand that were not computed here, as one act.
+
+        They are taken as they are: what was corrected by hand and does not hold in them is dropped, and the parameters
+        are not known any more.
+
+        Parameters
+        ----------
+        labels : ndarray of integers
+            Superpixels, of the plane's shape; 0 where there is none.
+
+        Returns
+        -------
+        Entry or None
+            The act; None if nothing changes.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        if labels.shape != self.labels_plane.shape:
+            raise ValueError(
+                f"The superpixels have shape {labels.shape}; expected {self.labels_plane.shape}, the plane's."
+            )
+        self.end_stroke()
+        if np.array_equal(labels, self.labels_plane):
+            return None
+        state = self._plane_state(self.plane)
+        delta = self._arrays.replace("labels", np.ascontiguousarray(labels, DTYPES["labels"]))
+        self._tell(delta)
+        kept = tuple(correction for correction in state.corrections if holds(correction, self.labels_plane))
+        before, after = splices(state.corrections, kept)
+        before |= {"params": state.params, "result": state.result}
+        after |= {"params": None, "result": None}
+        return self._commit(_COPY, (delta,), before, after)
+
+    def _is_copied(self) -> bool:
+        """Say whether the superpixels of the plane at hand are a copy that no segmentation has replaced since."""
+        done = reversed(self._history.entries[: self._history.position])
+        makers = (entry.name for entry in done if entry.plane == self.plane and "params" in entry.after)
+        return next(makers, "") == _COPY
 
 
 def warm_up_acts(result: SolveResult) -> None:

@@ -18,7 +18,6 @@ from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.engine.preferences import journal_folder
-from napari_superpixels.engine.resolve import ImageInput
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.engine.session import Session
 from napari_superpixels.errors import ImageError
@@ -31,10 +30,11 @@ from napari_superpixels.plugin.journal_keeper import JournalKeeper
 from napari_superpixels.plugin.layers import ResultLayers
 from napari_superpixels.plugin.left_work import LeftWork
 from napari_superpixels.plugin.partial import write_box
-from napari_superpixels.plugin.regions import Region, shown_region
+from napari_superpixels.plugin.regions import Region, is_of, shown_region
 from napari_superpixels.plugin.seed_points import given_seeds
 from napari_superpixels.plugin.style import class_colormap
 
+NOT_IN_PLANES = "Superpixels are corrected in planes: switch the viewer back to two dimensions."
 _OPACITY = 0.45
 
 
@@ -71,11 +71,18 @@ class AnnotationLayers:
         region = results.region_of(superpixels)
         if region is None or superpixels.data.shape != region.full_shape:
             raise ImageError(f"{superpixels.name!r} shows a part of its image, but whole planes are corrected.")
+        if len(region.axes) != 2:
+            # Those of a volume are corrected in the planes that cut it, once the viewer shows one.
+            region = shown_region(region.layer, viewer.dims, region.channel_axis)
+        if len(region.axes) != 2:
+            raise ImageError(NOT_IN_PLANES)
         self._viewer = viewer
         self._session = session
         self._results = results
         self._writing = 0
         self._is_accepting = False
+        self.is_elsewhere = False
+        """Whether a result of another plane than that at hand, which comes back after it, is being taken over."""
         self._recalled: Any = None
         self.image = region.layer
         self.region = region
@@ -93,6 +100,8 @@ class AnnotationLayers:
         self._follow_image()
         self._color(self.annotation.table)
         results.attach(superpixels, self._accept)
+        if results.region_of(superpixels) is not region:
+            results.redraw(superpixels, region, None)
 
     @property
     def layers(self) -> tuple[Labels, Labels]:
@@ -166,7 +175,7 @@ class AnnotationLayers:
             return
         region = shown_region(self.image, self._viewer.dims, self.region.channel_axis)
         if len(region.axes) != 2:
-            raise ImageError("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+            raise ImageError(NOT_IN_PLANES)
         if not self.can_take(region):
             raise ImageError(f"The image {self.image.name!r} has changed its size since; press Segment.")
         self.take_plane(region)
@@ -182,6 +191,12 @@ class AnnotationLayers:
             self.region = region
             self.annotation.set_plane(region.plane_index(), self._result_of(region))
             self._results.redraw(self.superpixels, region, None)
+
+    def take_superpixels(self, region: Region, labels: npt.NDArray[np.int32]) -> None:
+        """Write superpixels that were not computed here into a plane of the image, as an act that can be undone."""
+        self.ensure_shown()
+        self.take_plane(region)
+        self.annotation.take_superpixels(labels)
 
     def draw_thumbnail(self) -> None:
         """Show the present classes in napari's layer list, which parts that are written leave as it is."""
@@ -222,25 +237,33 @@ class AnnotationLayers:
 
     def _accept(self, region: Region, result: SolveResult) -> None:
         """Take a result over as the superpixels of its plane, which the viewer may have left meanwhile."""
+        annotation, here = self.annotation, self.region
         self._is_accepting = True
+        self.is_elsewhere = region.position != here.position
         try:
             self.accepting.emit()
+            # A stroke under way in the plane at hand is divided in two.
+            is_in_stroke = self.is_elsewhere and annotation.is_in_stroke
             self.region = region
             self.ensure_shown()
-            self.annotation.set_plane(region.plane_index())
-            self.annotation.accept(result)
+            annotation.set_plane(region.plane_index())
+            annotation.accept(result)
+            if self.is_elsewhere:
+                self.take_plane(here)
+            if is_in_stroke:
+                annotation.begin_stroke()
         finally:
-            self._is_accepting = False
+            self._is_accepting = self.is_elsewhere = False
 
     def _result_of(self, region: Region) -> SolveResult | None:
         """Return the session's result, if it is of a region."""
         result = self._session.result
-        return result if result is not None and _is_of(result.inputs, region) else None
+        return result if result is not None and is_of(result.inputs, region) else None
 
     def _hand_on_corrections(self) -> None:
         """Let the session's next result hold the corrections."""
         inputs = self._session.inputs
-        if inputs is not None and _is_of(inputs, self.region):
+        if inputs is not None and is_of(inputs, self.region):
             self._session.set_corrections(self.annotation.corrections)
 
     def _on_restored(self) -> None:
@@ -259,7 +282,7 @@ class AnnotationLayers:
     def _on_undone(self, entry: Entry) -> None:
         """Drop the session's result when the plane's first segmentation is taken back."""
         annotation, inputs = self.annotation, self._session.inputs
-        if annotation.params is None and inputs is not None and _is_of(inputs, self.region):
+        if annotation.params is None and inputs is not None and is_of(inputs, self.region):
             if not annotation.labels_plane.any():
                 self._session.forget()
 
@@ -274,7 +297,7 @@ class AnnotationLayers:
         if _region_at_hand(session, self.image) is None:
             self._take_session()
         inputs, wanted = session.inputs, (annotation.plane, annotation.params)
-        if wanted == self._recalled or inputs is None or not _is_of(inputs, self.region):
+        if wanted == self._recalled or inputs is None or not is_of(inputs, self.region):
             return
         if annotation.params in (None, session.params.model_dump(mode="json")):
             # Once: a result that does not fit will not fit the next time.
@@ -292,7 +315,7 @@ class AnnotationLayers:
     def _restore(self, params: dict[str, Any]) -> None:
         """Bring the parameters back that the superpixels have after an undo or redo, unless another image has them."""
         inputs = self._session.inputs
-        if inputs is not None and not _is_of(inputs, self.region):
+        if inputs is not None and not is_of(inputs, self.region):
             return
         self._session.restore(SegmentParams(**params))
         if inputs is not None and (self.annotation.result is None or self._session.result is None):
@@ -300,7 +323,7 @@ class AnnotationLayers:
 
     def _remember(self, result: SolveResult) -> None:
         """Keep a result that the superpixels shown come from, for repairs."""
-        if _is_of(result.inputs, self.region):
+        if is_of(result.inputs, self.region):
             self._recalled = None
             self.annotation.set_result(result)
 
@@ -385,11 +408,6 @@ def _first_along(
     spread = np.zeros(mask.shape, values.dtype)
     spread[mask] = values
     return mask[first], spread[first][mask[first]]
-
-
-def _is_of(inputs: ImageInput, region: Region) -> bool:
-    origin = inputs.origin
-    return isinstance(origin, Region) and (origin.layer, origin.position) == (region.layer, region.position)
 
 
 def _region_at_hand(session: Session, image: Layer) -> Region | None:

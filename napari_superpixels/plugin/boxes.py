@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,8 @@ class BoxLayers:
 
     removed = Signal(str)
     """The kind of a layer that the user removed."""
+    visible_changed = Signal()
+    """A layer was added, shown or hidden."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -155,16 +158,31 @@ class BoxLayers:
             self._is_removing = True
             self._viewer.layers.remove(old)
             self._is_removing = False
-        self._boxes[kind, layer_token(image)] = _Box(layer, is_full=is_full)
+        box = self._boxes[kind, layer_token(image)] = _Box(layer, is_full=is_full)
+        box.links.connect(layer.events.visible, self._on_visible)
+        note_image(layer, image)
         self.lay_over(kind, region)
         layers = self._viewer.layers
         selected = set(layers.selection)
         layers.insert(len(layers) if on_top else layers.index(image) + 1, layer)
         layers.selection = selected
+        self.visible_changed.emit()
+
+    def give_up(self, layer: Layer) -> None:
+        """Leave a layer to the user, who has changed it: it is not followed, replaced or removed any more."""
+        for key, box in list(self._boxes.items()):
+            if box.layer is layer:
+                box.release()
+                del self._boxes[key]
+                # What is said there of how the layer was made is not true any more.
+                layer.metadata.get(METADATA_KEY, {}).pop("view", None)
 
     def lay_over(self, kind: str, region: Region) -> None:
         """Let the layer of a kind lie over another region of its image from now on."""
         self._boxes[kind, layer_token(region.layer)].lay_over(region)
+
+    def _on_visible(self, event: Any = None) -> None:
+        self.visible_changed.emit()
 
     def _on_removed(self, event: Any) -> None:
         for key, box in list(self._boxes.items()):
@@ -196,6 +214,16 @@ def lay_over(layer: Layer, region: Region, *, is_full: bool) -> None:
         layer.affine = placement["affine"]
 
 
+def note_image(layer: Layer, image: Layer) -> None:
+    """Remember which image a layer was made for, for as long as the layer lasts."""
+    _image_tokens[layer] = layer_token(image)
+
+
+def image_token(layer: Layer) -> int | None:
+    """Return the token of the image that a layer was made for; None where nobody has noted it."""
+    return _image_tokens.get(layer)
+
+
 def is_made_here(layer: Layer) -> bool:
     """Say whether this plugin made a layer."""
     return METADATA_KEY in layer.metadata
@@ -203,3 +231,6 @@ def is_made_here(layer: Layer) -> bool:
 
 def _made_of(region: Region, kind: str) -> dict[str, Any]:
     return {METADATA_KEY: {"image": region.layer.name, "view": kind}}
+
+
+_image_tokens: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()

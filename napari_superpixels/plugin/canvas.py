@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from napari.layers import Labels
 
@@ -27,6 +28,8 @@ class Canvas:
     edited: set[Position] = field(default_factory=set)
     is_hidden: bool = False
     """Whether the user had hidden the superpixels when another layer had to show them."""
+    flat_looks: dict[str, Any] | None = None
+    """How the layer looked in two dimensions, while it is shown in three."""
     accept: Accept | None = None
     """Who puts results into the layer while it is edited by hand; None: ResultLayers does."""
     version: int = 0

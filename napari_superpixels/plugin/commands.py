@@ -34,9 +34,9 @@ def toggle_live() -> None:
 
 
 def toggle_superpixels() -> None:
-    """Hide the superpixels, or show them again."""
-    if (dock := _dock()) is not None:
-        dock.results.toggle()
+    """Hide the superpixels of the chosen image, or show them again."""
+    if (dock := _dock()) is not None and dock.source.image is not None:
+        dock.results.toggle(dock.source.image)
 
 
 def view_boundaries() -> None:

@@ -13,7 +13,7 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.region_follower import RegionFollower
 from napari_superpixels.errors import ImageError
 from napari_superpixels.plugin.annotation_files import AnnotationFiles
-from napari_superpixels.plugin.annotation_layers import AnnotationLayers
+from napari_superpixels.plugin.annotation_layers import NOT_IN_PLANES, AnnotationLayers
 from napari_superpixels.plugin.coarser import CoarserLines
 from napari_superpixels.plugin.doubt_guide import DoubtGuide
 from napari_superpixels.plugin.file_dialogs import FileDialogs
@@ -107,11 +107,17 @@ class CorrectDock(SessionDock):
             self.tools.choose("")
         self._reason = reason
         self.panel.set_unavailable(reason, can_segment=reason == SEGMENT_FIRST)
+        self.show_visibility()
         self.safekeeping.set_image(self.source.image, self.layers)
         if not reason and self._tool_before:
             # As on the next plane of a stack, which had no superpixels for a moment.
             name, self._tool_before = self._tool_before, ""
             self.tools.choose(name)
+
+    def show_visibility(self) -> None:
+        """Show in the panel whether the superpixels of the chosen image are shown."""
+        image = self.source.image
+        self.panel.set_superpixels_shown(image is not None and self.results.is_shown(image))
 
     def choose_tool(self, name: str) -> None:
         """Switch a tool on, or off with an empty name; without superpixels, say what to do."""
@@ -148,6 +154,7 @@ class CorrectDock(SessionDock):
         self._is_closed = True
         self._set_layers(None)
         self._links.close()
+        self.source.disconnect_viewer()
         self.panel.close_session()
         for part in (
             self.tools,
@@ -172,6 +179,8 @@ class CorrectDock(SessionDock):
         links.connect(self.results.noted, self.say)
         links.connect(self.session.input_changed, self._on_input)
         links.connect(self.session.idle, self._wait)
+        for signal in (self.session.cancelled, self.session.failed):
+            links.connect(signal, self.copier.forget)
         links.connect(self.tools.noted, self.say)
         links.connect(self.follower.failed, lambda error: self.panel.show_error(describe_error(error)))
         links.connect(self.tools.requested, self.choose_tool)
@@ -228,8 +237,7 @@ class CorrectDock(SessionDock):
         self._undo_keys.bind(layers.layers, {"Control-Z": self.undo, "Control-Shift-Z": self.redo})
         links.connect(layers.noted, self.say)
         links.connect(layers.accepting, self.tools.settle)
-        # Clicks that wait for another are of the plane that goes.
-        links.connect(annotation.plane_changed, self.tools.drop)
+        links.connect(annotation.plane_changed, self._on_plane)
         links.connect(annotation.labels_changed, self._on_labels)
         links.connect(annotation.result_changed, self._on_result)
         links.connect(annotation.undone, self._on_undone)
@@ -243,9 +251,16 @@ class CorrectDock(SessionDock):
         self._is_stale = True
         self._catch_up()
 
+    def _on_plane(self, *_: Any) -> None:
+        """Drop clicks that wait for another, which are of the plane that goes."""
+        if self.layers is not None and not self.layers.is_elsewhere:
+            self.tools.drop()
+
     def _on_labels(self, box: tuple[slice, ...]) -> None:
         """Let the coarser levels follow an edit; a new segmentation they follow when all of it is there."""
         assert self.layers is not None
+        if self.layers.is_elsewhere:
+            return
         annotation = self.layers.annotation
         part = annotation.plane_box(box)
         if part is None:
@@ -272,11 +287,11 @@ class CorrectDock(SessionDock):
             self.say(f"{what} in plane {entry.place}: {entry.name}.")
 
     def _on_result(self) -> None:
-        self._is_stale = True
+        self._is_stale = self._is_stale or self.layers is None or not self.layers.is_elsewhere
         self._catch_up()
 
     def _catch_up(self, *_: Any) -> None:
-        if self.layers is None:
+        if self.layers is None or self.layers.is_elsewhere:
             return
         self.guides.set_region(self.layers.region)
         self._wait()
@@ -331,16 +346,21 @@ class CorrectDock(SessionDock):
         image, labels = self.source.image, self.source.labels_menu.layer
         if image is None or labels is None:
             return
+        layers = self.layers
         try:
-            region = shown_region(image, self._viewer.dims)
+            region = shown_region(image, self._viewer.dims, None if layers is None else layers.region.channel_axis)
         except ImageError as error:
             self.panel.show_error(str(error))
             return
         if len(region.axes) != 2:
-            self.panel.show_error("Superpixels are corrected in planes: switch the viewer back to two dimensions.")
+            self.panel.show_error(NOT_IN_PLANES)
             return
         self.tools.choose("")
-        self.results.adopt(region, copied_superpixels(labels, region))
+        if layers is not None and layers.can_take(region):
+            # The other planes, and what was done in all of them, stay.
+            layers.take_superpixels(region, copied_superpixels(labels, region))
+        else:
+            self.results.adopt(region, copied_superpixels(labels, region))
         labels.visible = False
         self.say(f"These superpixels are a copy of {labels.name!r}, which is hidden now.")
 

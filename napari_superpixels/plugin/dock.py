@@ -1,5 +1,6 @@
 """The Segment widget of a napari viewer."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class SegmentDock(SessionDock):
         self.quality = QualityPanel(self.session, self.meter, self.truth)
         self.missed = MissedBoundary(self._viewer, self.meter)
         self.panel = SegmentPanel(self.session, self.source, self.quality)
-        self.extras = ExtraViews(self._viewer, self.session, lambda layer: layer is self.source.seeds)
+        self.extras = ExtraViews(self._viewer, self.session)
         self._notifier = HiddenPanelNotifier(self.session, self)
         self._links = Links()
         self._follow = QSignalThrottler(parent=self)
@@ -99,6 +100,8 @@ class SegmentDock(SessionDock):
         self._follow.throttle()
 
     def _on_source_changed(self) -> None:
+        if self.source.seeds is not None:
+            self.extras.give_up(self.source.seeds)
         self._watch([layer for layer in (self.source.image, self.source.seeds) if layer is not None])
         self._take_input()
 
@@ -150,20 +153,21 @@ class SegmentDock(SessionDock):
         if must_look:
             result = self.session.result
             notice_change(region, None if result is None else result.inputs.key)
-        seeds, note = None, ""
-        if self.source.seeds is not None:
-            seeds, note = seeds_from_points(self.source.seeds, region)
         self.panel.set_unavailable("")
-        n_pixels = 1
-        for n in region.shape:
-            n_pixels *= n
-        self.panel.form.set_slider_limit("n_segments", max(100, n_pixels // _PIXELS_PER_SEGMENT))
-        self._set_input(region, seeds)
-        if note:
-            self.panel.add_note(note)
+        self._limit_number(region)
+        self._set_input(region, *self._seeds_in(region))
         return region
 
-    def _set_input(self, region: Region, seeds: npt.NDArray[np.int64] | None) -> None:
+    def _seeds_in(self, region: Region) -> tuple[npt.NDArray[np.int64] | None, str]:
+        """Return the seeds that the user gives for a part of the image, and what is to be told of them."""
+        return (None, "") if self.source.seeds is None else seeds_from_points(self.source.seeds, region)
+
+    def _limit_number(self, region: Region) -> None:
+        """Let the slider go as far as makes sense for a part of the image."""
+        limit = max(100, math.prod(region.shape) // _PIXELS_PER_SEGMENT)
+        self.panel.form.set_slider_limit("n_segments", limit)
+
+    def _set_input(self, region: Region, seeds: npt.NDArray[np.int64] | None, note: str) -> None:
         """Hand a part of the image to the session, which leaves planes alone that it must not change by itself."""
         before = self.session.inputs
         inputs = region.as_input(seeds=seeds, corrections=self._workspace.corrections_of(region))
@@ -172,3 +176,5 @@ class SegmentDock(SessionDock):
             self.session.visit(inputs, self._workspace.params_of(region))
         else:
             self.session.set_input(inputs)
+        # Not before: what was told of another image goes with the input.
+        self.panel.set_seed_note(note)

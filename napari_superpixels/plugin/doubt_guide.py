@@ -79,6 +79,8 @@ class DoubtGuide:
         self._present = found = step(here, checked)
         if found is not None:
             self._look_at(layers, found)
+            # Without a tool nobody has put the layer there that is drawn on.
+            self._hand.guides.prepare()
             self._hand.draw_outline([found.label])
         self.arrived.emit(found, found is not None and found.label in checked)
 

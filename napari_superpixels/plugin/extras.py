@@ -1,6 +1,6 @@
 """Layers that show how a result came about: the flattened image, borders, arrival times, seeds."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -30,19 +30,17 @@ class ExtraViews:
         Where.
     session : Session
         Whose results.
-    is_in_use : callable
-        Says whether a Points layer is what the user takes seeds from, so that it must not be overwritten.
     """
 
     closed = Signal(str)
-    """The name of a view whose layer the user removed."""
+    """The name of a view whose layer the user removed, or took over."""
     noted = Signal(str)
-    """Why a view cannot be shown."""
+    """Why a view cannot be shown, or is no more."""
 
-    def __init__(self, viewer: ViewerModel, session: Session, is_in_use: Callable[[Layer], bool]) -> None:
+    def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer = viewer
         self._session = session
-        self._is_in_use = is_in_use
+        self._is_writing = False
         self._boxes = BoxLayers(viewer)
         self._wanted: set[str] = set()
         self._boxes.removed.connect(self._on_removed)
@@ -51,6 +49,8 @@ class ExtraViews:
     def close(self) -> None:
         """Stop watching the session and the viewer; the layers stay."""
         self._session.solved.disconnect(self.show)
+        for layer in self._boxes.layers("seeds"):
+            layer.events.data.disconnect(self._on_seeds_edited)
         self._boxes.close()
 
     def set_wanted(self, name: str, is_wanted: bool) -> None:
@@ -67,6 +67,16 @@ class ExtraViews:
         """Bring the wanted views up to date."""
         for name in sorted(self._wanted):
             self._show(name, result)
+
+    def give_up(self, layer: Layer) -> None:
+        """Leave seeds that the user edits, or takes for seeds, to the user: no result overwrites them any more."""
+        if layer not in self._boxes.layers("seeds"):
+            return
+        layer.events.data.disconnect(self._on_seeds_edited)
+        self._boxes.give_up(layer)
+        self.set_wanted("seeds", False)
+        self.closed.emit("seeds")
+        self.noted.emit(f"{layer.name!r} is yours now: new results leave these points as they are.")
 
     def _show(self, name: str, result: SolveResult) -> None:
         region = current_region(result, self._viewer.layers)
@@ -92,16 +102,22 @@ class ExtraViews:
         points = region.to_data(result.superpixels.seeds)
         layer = self._boxes.get("seeds", region.layer)
         if isinstance(layer, Points):
-            if not self._is_in_use(layer):
-                layer.data = points
-                layer.selected_data = set()
-                self._boxes.lay_over("seeds", region)
+            self._is_writing = True
+            layer.data = points
+            layer.selected_data = set()
+            self._boxes.lay_over("seeds", region)
+            self._is_writing = False
             return
         options = seed_options(region.shape, len(points)) | region.placement(is_full=True)
         options["size"] *= max(region.factors)
         metadata = {METADATA_KEY: {"image": region.layer.name, "view": "seeds"}}
         layer = Points(points, name=title, metadata=metadata, **options)
         self._boxes.adopt("seeds", region, layer, is_full=True, on_top=True)
+        layer.events.data.connect(self._on_seeds_edited)
+
+    def _on_seeds_edited(self, event: Any) -> None:
+        if not self._is_writing:
+            self.give_up(event.source)
 
     def _refuse(self, name: str, *, has_model: bool) -> None:
         self._wanted.discard(name)

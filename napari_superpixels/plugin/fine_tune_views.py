@@ -21,6 +21,7 @@ from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.preview_files import PreviewLabels
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.errors import ImageError
+from napari_superpixels.plugin.belonging import belongs_to
 from napari_superpixels.plugin.boxes import METADATA_KEY, is_made_here
 from napari_superpixels.plugin.fine_tune_rows import check_plane, region_of
 from napari_superpixels.plugin.old_and_new import Mode, OldAndNew
@@ -44,6 +45,8 @@ class LivePreview:
         Number of superpixels that the Segment widget makes of an image now.
     dispatch : callable
         Runs a function in the main thread.
+    channel_axis_of : callable
+        Returns the axis of an image that holds its channels, or None.
     """
 
     noted = Signal(str)
@@ -52,10 +55,16 @@ class LivePreview:
     """The user removed the layers, there is nothing to show, or the training ended: no preview is wanted any more."""
 
     def __init__(
-        self, viewer: ViewerModel, session: FineTuneSession, n_segments: Callable[[], int], dispatch: Dispatch
+        self,
+        viewer: ViewerModel,
+        session: FineTuneSession,
+        n_segments: Callable[[], int],
+        dispatch: Dispatch,
+        channel_axis_of: Callable[[Image], int | None] = lambda image: None,
     ) -> None:
         self._viewer = viewer
         self._session = session
+        self._channel_axis_of = channel_axis_of
         self._n_segments = n_segments
         self.layers = OldAndNew(viewer)
         self.is_wanted = False
@@ -112,7 +121,7 @@ class LivePreview:
             self._refuse("Open an image to see a preview.")
             return
         try:
-            region = shown_region(image, self._viewer.dims)
+            region = shown_region(image, self._viewer.dims, self._channel_axis_of(image))
             check_plane(region)
         except ImageError as error:
             self._refuse(str(error))
@@ -252,11 +261,11 @@ class Comparison:
             region = self._region_of(name, made)
         except ImageError as error:
             self.clear()
+            self._wanted = (name, mode)
             self._on_error(error)
             return
         for layer in self._viewer.layers:
-            is_of_image = layer.metadata.get(METADATA_KEY, {}).get("image") == region.layer.name
-            if is_of_image and layer.visible and not isinstance(layer, Image):
+            if layer.visible and not isinstance(layer, Image) and belongs_to(layer, region.layer):
                 layer.visible = False
                 self._hidden.append(layer)
         self.layers.show(region, "before", made.before)

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
+from napari.layers import Image
 from qtpy.QtWidgets import QWidget
 
 from napari_superpixels.engine.fine_tune_session import FineTuneSession
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.scheduler import Dispatch
 from napari_superpixels.plugin.close_guard import CloseGuard, ask_to_stop
+from napari_superpixels.plugin.fine_tune_rows import region_of
 from napari_superpixels.plugin.fine_tune_views import Comparison, LivePreview
+from napari_superpixels.plugin.regions import Region
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.session import Session
@@ -35,7 +38,9 @@ class FineTuning:
         self, viewer: ViewerModel, segmenting: "Session", dispatch: Dispatch, hold: Callable[[bool], None]
     ) -> None:
         self.session = FineTuneSession(dispatch)
-        self.preview = LivePreview(viewer, self.session, lambda: segmenting.params.n_segments, dispatch)
+        self.preview = LivePreview(
+            viewer, self.session, lambda: segmenting.params.n_segments, dispatch, self._channel_axis_of
+        )
         self.comparison = Comparison(viewer, self.session, dispatch)
         self.guard = CloseGuard(lambda: self.is_active, ask_to_stop, self._on_window_closed)
         self._hold = hold
@@ -77,6 +82,13 @@ class FineTuning:
         if is_held != self._is_held:
             self._is_held = is_held
             self._hold(is_held)
+
+    def _channel_axis_of(self, image: Image) -> int | None:
+        """Return the axis of an image's channels: that with which it is learnt from, else that of its superpixels."""
+        inputs = self._segmenting.inputs
+        origins = [*map(region_of, self.session.rows), None if inputs is None else inputs.origin]
+        regions = (origin for origin in origins if isinstance(origin, Region) and origin.layer is image)
+        return next((region.channel_axis for region in regions), None)
 
     def _choose_model(self, name: str) -> None:
         self._segmenting.update(model=name)

@@ -9,7 +9,7 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_superpixels.engine.links import Links
-from napari_superpixels.plugin.boxes import METADATA_KEY, lay_over, watch_placement
+from napari_superpixels.plugin.boxes import METADATA_KEY, lay_over, note_image, watch_placement
 from napari_superpixels.plugin.partial import write_pixels
 from napari_superpixels.plugin.regions import Region
 
@@ -63,6 +63,7 @@ class Guides:
             **region.placement(is_full=True),
         )
         self._layer.editable = False
+        note_image(self._layer, region.layer)
         self._links.close()
         watch_placement(self._links, region.layer, self._follow_image)
         selected = set(layers.selection)

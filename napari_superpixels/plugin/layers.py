@@ -1,5 +1,6 @@
 """Results as napari layers: written in place while tuning, never over what the user painted."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, lay_over, w
 from napari_superpixels.plugin.canvas import Accept, Canvas, Position
 from napari_superpixels.plugin.found_layers import own
 from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
-from napari_superpixels.plugin.regions import Region, current_region, layer_token, shown_axes
+from napari_superpixels.plugin.regions import Region, current_region, is_of, layer_token, shown_axes
 from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
+
+_LOOKS = ("contour", "colormap", "opacity")
 
 
 class ResultLayers:
@@ -41,6 +44,8 @@ class ResultLayers:
     """Something that the user should know."""
     shown = Signal(Labels)
     """A layer of superpixels that was made, or written to."""
+    visibility_changed = Signal()
+    """Superpixels of some image were shown or hidden, by whatever means."""
 
     def __init__(self, viewer: ViewerModel, session: Session, dispatch: Dispatch) -> None:
         self._viewer = viewer
@@ -49,6 +54,7 @@ class ResultLayers:
         self._canvases: dict[tuple[int, bool], Canvas] = {}
         self._pictures = BoxLayers(viewer)
         self._is_writing = False
+        self._pictures.visible_changed.connect(self._on_visible)
         self._painter: Scheduler[PictureRequest, Pictures] = Scheduler(
             lambda job: make_pictures(job.request),
             supersedes=lambda new, old: False,
@@ -61,6 +67,8 @@ class ResultLayers:
         self._links = Links()
         # After the widgets, which tell of a new result first and then what is to be known about its layer.
         self._links.connect(session.solved, self.show, priority=-1)
+        # Superpixels of a plane that was painted come back as they were, but what is shown of them is made anew.
+        self._links.connect(session.recalled, self._request_pictures)
         self._links.connect(session.view_changed, self._on_view_changed)
         self._links.connect(viewer.dims.events.ndisplay, self._on_ndisplay)
         self._links.connect(viewer.layers.events.removed, self._drop_gone)
@@ -174,12 +182,16 @@ class ResultLayers:
     def redraw(self, layer: Labels, region: Region, box: PlaneBox | None) -> None:
         """Bring pictures of a layer's superpixels up to date after somebody edited a plane in a box, or all over it."""
         canvas = self._canvas_of(layer)
-        if canvas is None or self._is_writing:
+        if canvas is None:
+            return
+        if self._is_writing:
+            # A result is taken over, perhaps in another plane than that at hand: pictures of it follow by themselves.
+            canvas.region = region
             return
         canvas.version += 1
         is_new_plane, canvas.region = region.position != canvas.region.position, region
         result, lines = self._session.result, self._pictures.get("outlines", region.layer)
-        has_result = result is not None and current_region(result, self._viewer.layers) is region
+        has_result = result is not None and region.is_current and is_of(result.inputs, region)
         if isinstance(lines, Labels):
             if box is not None and not is_new_plane and lines.data.flags.writeable:
                 redraw_outlines(lines, region, region.plane_of(layer.data), box)
@@ -188,17 +200,14 @@ class ResultLayers:
         if result is not None and has_result and (box is None or self._session.view.view_mode == "mean-color"):
             self._request_pictures(result)
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether superpixels of any image are shown."""
-        shown = [self._shown_layer(canvas) for canvas in self._canvases.values()]
-        return any(layer.visible for layer in shown if layer is not None)
+    def is_shown(self, image: Layer) -> bool:
+        """Say whether superpixels of an image are shown."""
+        return any(layer.visible for layer in self._shown_layers(image))
 
-    def toggle(self) -> None:
-        """Hide the superpixels, or show them again."""
-        shown = [self._shown_layer(canvas) for canvas in self._canvases.values()]
-        is_visible = self.is_shown
-        for layer in filter(None, shown):
+    def toggle(self, image: Layer) -> None:
+        """Hide the superpixels of an image, or show them again."""
+        is_visible = self.is_shown(image)
+        for layer in self._shown_layers(image):
             layer.visible = not is_visible
 
     def _part(self, region: Region) -> None:
@@ -220,12 +229,19 @@ class ResultLayers:
         where = f"{canvas.layer.name!r}{', now hidden' if covers_all else ''}"
         self.noted.emit(f"Your changes stay in {where}; new superpixels get a layer of their own.")
 
+    def _shown_layers(self, image: Layer) -> list[Layer]:
+        """Return the layers that show an image's superpixels in the present view, as far as they are there."""
+        shown = [self._shown_layer(canvas) for canvas in self._canvases.values() if canvas.region.layer is image]
+        return [layer for layer in shown if layer is not None]
+
     def _shown_layer(self, canvas: Canvas) -> Layer | None:
         """Return the layer that shows an image's superpixels in the present view, None if it is not there yet."""
-        if self._options(canvas.region)["visible"]:
-            return canvas.layer
-        kind = "means" if self._session.view.view_mode == "mean-color" else "outlines"
-        return self._pictures.get(kind, canvas.region.layer)
+        mode, image = self._session.view.view_mode, canvas.region.layer
+        if mode == "mean-color":
+            return self._pictures.get("means", image)
+        if mode == "boundaries" and _needs_ready_lines(canvas.region):
+            return self._pictures.get("outlines", image)
+        return canvas.layer
 
     def _key(self, region: Region) -> tuple[int, bool]:
         token = layer_token(region.layer)
@@ -253,8 +269,9 @@ class ResultLayers:
         own(layer, region.layer)
         apply_label_options(layer, self._options(region))
         canvas = Canvas(layer, region, is_full)
-        canvas.keys.bind([layer], {"H": self.toggle})
+        canvas.keys.bind([layer], {"H": lambda: self.toggle(region.layer)})
         links = canvas.links
+        links.connect(layer.events.visible, self._on_visible)
         links.connect(layer.events.paint, lambda: self._on_painted(canvas))
         # `paint` comes when a stroke ends, this with every dab of it: a live result must not wipe a stroke under way.
         links.connect(layer.events.labels_update, lambda: self._on_painted(canvas))
@@ -266,6 +283,7 @@ class ResultLayers:
         """Write a result to a layer that is there, and change its looks where another size asks for others."""
         had_ready_lines, needs_ready_lines = _needs_ready_lines(canvas.region), _needs_ready_lines(region)
         if had_ready_lines != needs_ready_lines:
+            canvas.flat_looks = None
             shown = self._shown_layer(canvas)
             canvas.is_hidden = shown is not None and not shown.visible
         # Hidden before it grows and shown after it has shrunk, so that napari never draws outlines of a large plane.
@@ -298,7 +316,11 @@ class ResultLayers:
         layer.refresh(extent=False)
 
     def _options(self, region: Region) -> dict[str, Any]:
-        return label_options(self._session.view.view_mode, int(np.prod(region.shape)), self._viewer.dims.ndisplay)
+        if _needs_ready_lines(region):
+            # In three dimensions too: those lines are shown there as well.
+            return label_options(self._session.view.view_mode, math.prod(region.shape), 2)
+        # Planes of a volume are small.
+        return label_options(self._session.view.view_mode, 0, self._viewer.dims.ndisplay)
 
     def _request_pictures(self, result: SolveResult) -> None:
         mode = self._session.view.view_mode
@@ -325,9 +347,13 @@ class ResultLayers:
         if region is None:
             return
         canvas = self._canvases.get(self._key(region))
-        if canvas is not None and canvas.accept is not None and pictures.version != canvas.version:
-            self._request_pictures(pictures.result)
-            return
+        if canvas is not None and canvas.accept is not None:
+            if not is_of(pictures.result.inputs, canvas.region):
+                # Of a plane that the viewer has left: they are made anew when it is back.
+                return
+            if pictures.version != canvas.version:
+                self._request_pictures(pictures.result)
+                return
         mode = self._session.view.view_mode
         if pictures.means is not None and mode == "mean-color":
             self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
@@ -341,11 +367,15 @@ class ResultLayers:
             if canvas.is_hidden and lines is not None and lines is not before:
                 lines.visible = False
 
+    def _on_visible(self, event: Any = None) -> None:
+        self.visibility_changed.emit()
+
     def _on_view_changed(self, new: ViewParams, old: ViewParams) -> None:
         if new.view_mode == old.view_mode:
             return
         for canvas in self._canvases.values():
             canvas.is_hidden = False
+            canvas.flat_looks = None
             apply_label_options(canvas.layer, self._options(canvas.region))
         for layer in self._pictures.layers("outlines"):
             layer.visible = new.view_mode == "boundaries"
@@ -357,7 +387,27 @@ class ResultLayers:
     def _on_ndisplay(self) -> None:
         # Runs before napari draws: outlines in 3-D make it warn.
         for canvas in self._canvases.values():
-            apply_label_options(canvas.layer, self._options(canvas.region))
+            if self._viewer.dims.ndisplay == 3:
+                self._leave_flat_looks(canvas)
+            else:
+                self._take_flat_looks(canvas)
+
+    def _leave_flat_looks(self, canvas: Canvas) -> None:
+        """Give a layer the looks that three dimensions need; what does not matter there stays."""
+        layer, options = canvas.layer, self._options(canvas.region)
+        canvas.flat_looks = {name: getattr(layer, name) for name in _LOOKS}
+        if layer.contour:
+            needed = _LOOKS if self._session.view.view_mode == "boundaries" else ("contour",)
+            looks = {name: value for name, value in ({"contour": 0} | options).items() if name in needed}
+            apply_label_options(layer, looks | {"visible": layer.visible})
+
+    def _take_flat_looks(self, canvas: Canvas) -> None:
+        """Give a layer the looks back that it had in two dimensions, or those of a new one; hidden, it stays so."""
+        layer, looks = canvas.layer, canvas.flat_looks
+        canvas.flat_looks = None
+        if looks is None:
+            looks = self._options(canvas.region)
+        apply_label_options(layer, looks | {"visible": layer.visible and looks.get("visible", True)})
 
     def _on_painted(self, canvas: Canvas) -> None:
         if self._is_writing or canvas.accept is not None:
@@ -388,7 +438,7 @@ class ResultLayers:
 
 
 def _needs_ready_lines(region: Region) -> bool:
-    return len(region.axes) == 2 and int(np.prod(region.shape)) > MAX_CONTOUR_PIXELS
+    return len(region.axes) == 2 and math.prod(region.shape) > MAX_CONTOUR_PIXELS
 
 
 def _labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:

@@ -23,6 +23,7 @@ def wire_panel(dock: "CorrectDock", links: Links) -> None:
     panel.tool_chosen.connect(lambda name: dock.choose_tool(name or ""))
     panel.acting.connect(tools.drop)
     panel.superpixels_toggled.connect(lambda is_shown: _show_superpixels(dock, is_shown))
+    links.connect(dock.results.visibility_changed, dock.show_visibility)
     panel.copy_plane_requested.connect(dock.copier.copy)
     panel.level.level_chosen.connect(lambda level: _set_level(dock, level))
     _wire_doubts(dock, links)
@@ -73,8 +74,9 @@ def _wire_files(dock: "CorrectDock", links: Links) -> None:
 
 
 def _show_superpixels(dock: "CorrectDock", is_shown: bool) -> None:
-    if dock.results.is_shown != is_shown:
-        dock.results.toggle()
+    image = dock.source.image
+    if image is not None and dock.results.is_shown(image) != is_shown:
+        dock.results.toggle(image)
 
 
 def _set_level(dock: "CorrectDock", level: float) -> None:

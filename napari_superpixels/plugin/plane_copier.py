@@ -52,6 +52,10 @@ class PlaneCopier:
         if not has_superpixels:
             self._segment_first(layers, classes)
 
+    def forget(self, *_: Any) -> None:
+        """Wait no longer for superpixels, which do not come: the computation was cancelled, or failed."""
+        self._waiting = None
+
     def finish(self) -> None:
         """Give the classes to the superpixels that were waited for, if these are there."""
         if self._waiting is None:

@@ -289,6 +289,12 @@ def current_region(result: SolveResult, layers: LayerList) -> Region | None:
     return region if isinstance(region, Region) and region.layer in layers and region.is_current else None
 
 
+def is_of(inputs: ImageInput, region: Region) -> bool:
+    """Say whether an input of the engine is the same plane of the same image as a region."""
+    origin = inputs.origin
+    return isinstance(origin, Region) and (origin.layer, origin.position) == (region.layer, region.position)
+
+
 def shown_axes(layer: Layer, dims: Dims) -> tuple[int, ...]:
     """Return the axes of a layer that a viewer shows, ascending."""
     offset = dims.ndim - layer.ndim

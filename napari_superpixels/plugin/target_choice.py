@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from skimage.measure import label as connected_parts
 
+from napari_superpixels.engine.links import Links
 from napari_superpixels.plugin.boxes import is_made_here
 from napari_superpixels.plugin.layer_menu import LayerMenu
 from napari_superpixels.plugin.regions import Region
@@ -34,6 +35,7 @@ class TargetChoice(QWidget):
             "Where the superpixels come from: Segment, or a copy of a Labels layer of the image's shape.",
             _FROM_SEGMENT,
         )
+        self._name_links = Links()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(6)
@@ -59,6 +61,17 @@ class TargetChoice(QWidget):
         self.labels_menu.fill(
             [x for x in layers if isinstance(x, Labels) and not x.multiscale and tuple(x.data.shape) == shape]
         )
+        self._name_links.close()
+        for layer in layers:
+            self._name_links.connect(layer.events.name, self._rename)
+
+    def disconnect_viewer(self) -> None:
+        """Stop watching the viewer's layers."""
+        self._name_links.close()
+
+    def _rename(self, event: Any = None) -> None:
+        self.image_menu.rename()
+        self.labels_menu.rename()
 
 
 def copied_superpixels(layer: Labels, region: Region) -> npt.NDArray[np.int32]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QRect, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPalette, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -31,7 +31,9 @@ from napari_superpixels.widgets._fine_tune_rows import (
 from napari_superpixels.widgets._icons import draw_icon
 
 _GAP, _MARGIN, _HEADER = 6, 4, 22
-_WIDTHS = {USED: 22, ROLE: 96}
+_USED_WIDTH = 22
+#: Room beside the name of a role: the edges of its menu and the arrow, or the lock.
+_ROLE_ROOM = 48
 _LOCK = 16
 _MOST_ROWS = 5
 
@@ -51,6 +53,9 @@ class DataTable(QTableView):
     def __init__(self, model: DataModel) -> None:
         super().__init__()
         self._data = model
+        self._fit = QTimer(self)
+        self._fit.setSingleShot(True)
+        self._fit.timeout.connect(self._fit_rows)
         self.setModel(model)
         self.setObjectName("training_data")
         self.setAccessibleName("Training data")
@@ -70,20 +75,23 @@ class DataTable(QTableView):
         header.setMinimumSectionSize(20)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
+        self.setColumnWidth(USED, _USED_WIDTH)
         self.setItemDelegateForColumn(IMAGE, ImageDelegate(self))
         self.setItemDelegateForColumn(ROLE, RoleDelegate(self))
         self.clicked.connect(self._on_clicked)
-        self._fit = QTimer(self)
-        self._fit.setSingleShot(True)
-        self._fit.timeout.connect(self._fit_rows)
         for signal in (model.modelReset, model.dataChanged):
             signal.connect(lambda *_: self._fit.start())
+        self._fit_role()
 
     def chosen(self) -> set[int]:
         """Return the numbers of the chosen rows."""
         return {index.row() for index in self.selectionModel().selectedRows()}
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit another font, as a theme brings it."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_role()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Tick with Space, remove with Del, choose the role with F2 from any column."""
@@ -110,6 +118,11 @@ class DataTable(QTableView):
     def _on_clicked(self, index: Any) -> None:
         if index.column() == ROLE and index.flags() & Qt.ItemFlag.ItemIsEditable:
             self.edit(index)
+
+    def _fit_role(self) -> None:
+        widest = max(map(self.fontMetrics().horizontalAdvance, ROLES.values()))
+        self.setColumnWidth(ROLE, widest + _ROLE_ROOM)
+        self._fit.start()
 
     def _fit_rows(self) -> None:
         self.resizeRowsToContents()

@@ -1,6 +1,6 @@
 """Texts that do not move what lies below them."""
 
-from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtCore import QEvent, QRect, QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
@@ -8,6 +8,7 @@ from napari_superpixels.widgets.wording import wrapped
 
 _FRAME = 2
 _PADDING = 4
+_EDGE = 3
 
 
 class FixedLabel(QLabel):
@@ -43,6 +44,13 @@ class FixedLabel(QLabel):
         self._show()
         self.setToolTip(wrapped(text) if text else "")
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the height of the lines of another font, as a theme brings it, and show what fits in it."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.updateGeometry()
+            self._show()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show as much of the text as fits now."""
         super().resizeEvent(event)
@@ -73,3 +81,34 @@ class FixedLabel(QLabel):
     def minimumSizeHint(self) -> QSize:
         """Return the height of the lines."""
         return QSize(0, self.sizeHint().height())
+
+
+class FittedLabel(QLabel):
+    """A text at the right of a field that is as wide as the widest text that it ever shows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the object.
+    widest : str
+        The widest text.
+    """
+
+    def __init__(self, name: str, widest: str) -> None:
+        super().__init__()
+        self._widest = widest
+        self.setObjectName(name)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # Without the room that napari leaves around labels, which would cut the first digits.
+        self.setStyleSheet(f"padding: 0px {_EDGE}px 0px 0px;")
+        self.setIndent(0)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit another font, as a theme brings it."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedWidth(self.fontMetrics().horizontalAdvance(self._widest) + 2 * _EDGE)

@@ -166,6 +166,7 @@ class FineTunePanel(QWidget):
         self.runs.change_requested.connect(self.runs_folder_requested)
         self.form.refused.connect(self.show_error)
         self.result.refused.connect(self.show_error)
+        self.result.told.connect(self.say)
         self.offer.restore_requested.connect(self._resume)
         self.offer.discard_requested.connect(self._discard)
         self._links = Links()
@@ -182,6 +183,7 @@ class FineTunePanel(QWidget):
         """Offer to go on: after a failure with the run at hand, else with the newest that did not end."""
         session = self._session
         self._offered: Path | None = None
+        self._is_asked_twice = False
         self.offer.restore.setVisible(True)
         if session.phase == "failed":
             self.offer.restore.setVisible(session.can_resume)
@@ -201,6 +203,14 @@ class FineTunePanel(QWidget):
             self._session.resume(self._offered)
 
     def _discard(self) -> None:
-        if self._offered is not None:
-            self._session.discard(None if self._session.phase == "failed" else self._offered)
-            self._show_offer()
+        """Delete the run that is offered when asked for the second time; say so the first time."""
+        if self._offered is None:
+            return
+        has_failed = self._session.phase == "failed"
+        is_worth_asking = self._session.can_resume or not has_failed
+        if is_worth_asking and not self._is_asked_twice:
+            self._is_asked_twice = True
+            self.offer.set_text(f"{self.offer.text.text()} Press Discard once more to delete this training for good.")
+            return
+        self._session.discard(None if has_failed else self._offered)
+        self._show_offer()

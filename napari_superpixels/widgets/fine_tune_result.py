@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFormLayout,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from napari_superpixels.widgets.fine_tune_setup import Models
 
 _ROW, _HEADER, _MOST_ROWS = 22, 22, 8
-_NUMBER_WIDTHS = (58, 54, 44, 44)
+#: The widest value of each column of numbers.
+_WIDEST = ("0.0000", "0.0000", "0.000", "0.000")
+_PADDING = 10
 _COMPARE_HELP = (
     "Show the chosen image with its old and its new superpixels. 'Blink' alternates between them; 'Swipe' shows the "
     "old ones left of the pointer and the new ones right of it."
@@ -53,16 +56,19 @@ class FineTuneResult(QWidget):
     """(image, "off", "blink" or "swipe") after the user chose an image or how to compare."""
     refused = Signal(str)
     """Why the model could not be saved."""
+    told = Signal(str)
+    """What the user should know."""
 
     def __init__(self, session: "FineTuneSession", models: "Models") -> None:
         super().__init__()
         self._session, self._models = session, models
         self._report: FineTuneReport | None = None
+        self._is_asked_twice = False
         self.headline = text_block("verdict")
         self.headline.setStyleSheet("font-weight: bold;")
         self.detail = text_block("verdict_detail")
         self.model = ResultModel(self)
-        self.table = _make_table(self.model)
+        self.table = _ResultTable(self.model)
         self.compare = ChoiceRow(["off", "blink", "swipe"], ["Off", "Blink", "Swipe"])
         self.compare.set_help("compare", "Compare", _COMPARE_HELP)
         self.name = QLineEdit()
@@ -80,7 +86,7 @@ class FineTuneResult(QWidget):
         self.name.textChanged.connect(lambda _: self._check_name())
         self.name.returnPressed.connect(self.use.click)
         self.use.clicked.connect(lambda: self._use())
-        self.discard.clicked.connect(lambda: session.discard())
+        self.discard.clicked.connect(lambda: self._discard())
         self._links = Links()
         self._links.connect(session.phase_changed, self.refresh)
         self.refresh()
@@ -98,6 +104,7 @@ class FineTuneResult(QWidget):
             self.set_compare("off")
             self._request_comparison(was_chosen=True)
         self._report = report
+        self._is_asked_twice = False
         self.model.set_report(report)
         if report is None:
             return
@@ -152,6 +159,8 @@ class FineTuneResult(QWidget):
         """Ask for the comparison of the chosen image; the first one if the user has chosen none."""
         name = self.model.name_at(max(self.table.currentIndex().row(), 0))
         if name and (was_chosen or self.compare.value() != "off"):
+            # What is told of it takes the place of the question.
+            self._is_asked_twice = False
             self.compare_requested.emit(name, self.compare.value())
 
     def _free_name(self, start: str) -> str:
@@ -173,36 +182,69 @@ class FineTuneResult(QWidget):
         self.use.setEnabled(not problem)
 
     def _use(self) -> None:
+        self._is_asked_twice = False
         try:
             self._session.use_as(self.name.text().strip())
         except (SuperpixelsError, ValueError) as error:
             self.refused.emit(describe_error(error))
 
+    def _discard(self) -> None:
+        """Delete the new model when asked for the second time; say so the first time."""
+        has_model = self._report is not None and self._report.best is not None
+        if has_model and not self._is_asked_twice:
+            self._is_asked_twice = True
+            self.told.emit("Press Discard once more to delete the new model for good.")
+            return
+        self._session.discard()
 
-def _make_table(model: ResultModel) -> QTableView:
-    table = QTableView()
-    table.setModel(model)
-    table.setObjectName("results")
-    table.setAccessibleName("Validation images before and after")
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setStyleSheet("QTableView { outline: 0; }")
-    table.setTabKeyNavigation(False)
-    table.setShowGrid(False)
-    table.setWordWrap(False)
-    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    table.verticalHeader().hide()
-    table.verticalHeader().setMinimumSectionSize(_ROW)
-    table.verticalHeader().setDefaultSectionSize(_ROW)
-    header = table.horizontalHeader()
-    header.setHighlightSections(False)
-    header.setSectionsClickable(False)
-    header.setFixedHeight(_HEADER)
-    header.setMinimumSectionSize(20)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-    for i, width in enumerate(_NUMBER_WIDTHS):
-        table.setColumnWidth(NAME + 1 + i, width)
-    return table
+
+class _ResultTable(QTableView):
+    """Figures of each image, in columns that fit the font.
+
+    Parameters
+    ----------
+    model : ResultModel
+        The figures.
+    """
+
+    def __init__(self, model: ResultModel) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setObjectName("results")
+        self.setAccessibleName("Validation images before and after")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setStyleSheet("QTableView { outline: 0; }")
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalHeader().hide()
+        self.verticalHeader().setMinimumSectionSize(_ROW)
+        self.verticalHeader().setDefaultSectionSize(_ROW)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setFixedHeight(_HEADER)
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        self._fit_columns()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit another font, as a theme brings it."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        font = self.font()
+        font.setBold(True)
+        # Figures that got better are bold.
+        titles, values = self.fontMetrics(), QFontMetrics(font)
+        for column, value in enumerate(_WIDEST, NAME + 1):
+            title = self.model().headerData(column, Qt.Orientation.Horizontal)
+            width = max(titles.horizontalAdvance(title), values.horizontalAdvance(value))
+            self.setColumnWidth(column, width + _PADDING)

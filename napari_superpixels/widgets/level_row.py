@@ -1,17 +1,17 @@
 """A slider from the superpixels themselves to as few regions as there can be."""
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QLabel, QSlider
+from qtpy.QtWidgets import QSlider
 from superqt.utils import QSignalThrottler
 
 from napari_superpixels.engine.hierarchy import Hierarchy
 from napari_superpixels.engine.links import Links
 from napari_superpixels.widgets._rows import Row
+from napari_superpixels.widgets._texts import FittedLabel
 from napari_superpixels.widgets.wording import wrapped
 
 _N_POSITIONS = 100
 _THROTTLE_MS = 30
-_FRAME = 3
 _HELP = (
     "Show and paint coarser regions: superpixels joined where the border between them is weakest. Fully left are the "
     "superpixels themselves. Shift+wheel over the picture does the same for what lies under the cursor."
@@ -33,13 +33,7 @@ class LevelRow(Row):
         self.slider.setRange(0, _N_POSITIONS)
         self.slider.setPageStep(10)
         self._add(self.slider, 1)
-        self.count = QLabel()
-        self.count.setObjectName("region_count")
-        self.count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        # Without the room that napari leaves around labels, which would cut the first digits.
-        self.count.setStyleSheet(f"padding: 0px {_FRAME}px 0px 0px;")
-        self.count.setIndent(0)
-        self.count.setFixedWidth(self.count.fontMetrics().horizontalAdvance("88 888 regions") + 2 * _FRAME)
+        self.count = FittedLabel("region_count", "88 888 regions")
         self._layout.addWidget(self.count)
         self.set_help("level", "Coarser", _HELP)
         self._throttle = QSignalThrottler(parent=self)

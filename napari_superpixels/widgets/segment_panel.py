@@ -63,6 +63,7 @@ class SegmentPanel(QWidget):
         self._session = session
         self._quality = quality
         self._reason = ""
+        self._seed_note = ""
         self._is_over = False
         inputs = session.inputs
         self._source = None if inputs is None else inputs.source
@@ -112,6 +113,13 @@ class SegmentPanel(QWidget):
     def add_note(self, text: str) -> None:
         """Add a sentence to the status line."""
         self.status.setText(f"{self.status.text()}\n{text}" if self.status.text() else text)
+
+    def set_seed_note(self, text: str) -> None:
+        """Say something of the seeds in the status line, in the place of what was said of them before."""
+        old, self._seed_note = self._seed_note, text
+        lines = self.status.text().split("\n")
+        # As a visit to many planes would else leave a line of each.
+        self.status.setText("\n".join(filter(None, [*(line for line in lines if line != old), text])))
 
     def sizeHint(self) -> QSize:
         """Ask for more than the least width, so that names can be read."""

@@ -100,6 +100,13 @@ def test_layers_renamed_and_hidden(viewer, correct, dock, wait_result) -> None:
     assert not correct.layers.classes.data.any()
 
 
+def test_menus_follow_the_names_of_layers(viewer, correct, color_blocks) -> None:
+    labels = viewer.add_labels(np.ones((60, 80), np.uint8), name="cells")
+    correct.layers.image.name, labels.name = "photo", "nuclei"
+    assert correct.source.image_menu.currentText() == "photo"
+    assert correct.source.labels_menu.itemText(1) == "nuclei"
+
+
 def test_thumbnail_follows_a_stroke(viewer, correct, qtbot) -> None:
     classes = correct.layers.classes
     before = classes.thumbnail.copy()

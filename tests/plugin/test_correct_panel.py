@@ -164,3 +164,31 @@ def test_numbers_that_no_superpixel_can_have(correct, qtbot, number) -> None:
     assert_usable(10, 20)
     superpixels.paint_polygon([(5, 5), (5, 15), (15, 15), (15, 5)], number)
     assert_usable(10, 10)
+
+
+def test_the_box_says_whether_outlines_are_shown(viewer, correct, dock, color_blocks, solve) -> None:
+    box, superpixels = correct.panel.show_superpixels, correct.layers.superpixels
+    assert box.isChecked()
+    superpixels.visible = False
+    assert not box.isChecked()
+    box.click()
+    assert (box.isChecked(), superpixels.visible) == (True, True)
+    dock.results.toggle(correct.layers.image)
+    assert not box.isChecked()
+    other = viewer.add_image(color_blocks[::-1], rgb=True, name="other")
+    solve()
+    assert correct.layers.image is other
+    assert box.isChecked()
+    box.click()
+    assert not correct.layers.superpixels.visible
+    assert not superpixels.visible
+    box.click()
+    assert not superpixels.visible
+
+
+def test_doubtful_superpixels_are_marked_without_a_tool(viewer, correct) -> None:
+    assert correct.tools.active == ""
+    mixed = np.tile(np.where(np.arange(80) < 5, 0, 1), (60, 1)).astype(np.uint8)
+    correct.layers.annotation.replace_classes(mixed)
+    correct.doubts.next()
+    assert viewer.layers["blocks cursor"].data.any()

@@ -17,6 +17,13 @@ def solve_stack(viewer, solve, plane, n_planes) -> None:
     solve()
 
 
+def copy_labels(correct) -> None:
+    """Choose the only Labels layer that is offered as superpixels."""
+    menu = correct.source.labels_menu
+    menu.setCurrentIndex(1)
+    menu.activated.emit(1)
+
+
 # napari looks at the layers before it tells plugins of three dimensions.
 @pytest.mark.filterwarnings("ignore:Contours are not displayed")
 def test_three_dimensions_are_refused_and_forgiven(viewer, correct, dock, solve, noisy_disks) -> None:
@@ -364,3 +371,99 @@ def test_large_planes_keep_their_lines_up_to_date(viewer, correct, dock, solve, 
     qtbot.waitUntil(are_right, timeout=10_000)
     correct.undo()
     qtbot.waitUntil(are_right, timeout=10_000)
+
+
+def test_labels_of_the_user_become_superpixels_of_one_plane(
+    viewer, correct, dock, solve, wait_result, color_blocks
+) -> None:
+    cells = np.stack([np.kron(np.arange(12).reshape(3, 4) + 1, np.ones((20, 20)))[:, ::-1]] * 3).astype(np.uint16)
+    cells[:, :40, :40] = 40
+    viewer.add_labels(cells, name="cells")
+    solve_stack(viewer, solve, color_blocks, 3)
+    copy_labels(correct)
+    paint(correct, A)
+    annotation, superpixels = correct.layers.annotation, correct.layers.superpixels
+    first = annotation.labels[0].copy()
+    n_layers, n_acts = len(viewer.layers), len(annotation.history.entries)
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    before = annotation.labels[1].copy()
+    copy_labels(correct)
+    assert correct.layers.annotation is annotation
+    assert len(viewer.layers) == n_layers
+    assert superpixels in viewer.layers
+    assert np.array_equal(annotation.labels[0], first)
+    assert len(annotation.index) == 9
+    assert len(annotation.history.entries) > n_acts
+    correct.undo()
+    assert np.array_equal(annotation.labels[1], before)
+    correct.redo()
+    assert len(annotation.index) == 9
+    # A look at another plane does not replace them.
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    assert len(annotation.index) == 9
+
+
+@pytest.mark.filterwarnings("ignore:Contours are not displayed")
+def test_superpixels_of_a_volume_are_corrected_in_its_planes(viewer, correct, dock, solve, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
+    viewer.dims.ndisplay = 3
+    solve()
+    assert "two dimensions" in correct.reason
+    viewer.dims.ndisplay = 2
+    assert correct.reason == ""
+    paint(correct, A)
+    assert np.count_nonzero(correct.layers.annotation.classes.any((1, 2))) == 1
+
+
+def solve_late(viewer, dock, monkeypatch) -> None:
+    """Ask for other superpixels of the first plane, which come a moment after the second is shown."""
+    dock.session.update_view(live=False)
+    dock.session.update(n_segments=30)
+    run = dock.session._pipeline.run
+
+    def run_slowly(*arguments, **options):
+        time.sleep(0.5)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(dock.session._pipeline, "run", run_slowly)
+    dock.panel.segment.click()
+    viewer.dims.set_current_step(0, 1)
+
+
+@pytest.mark.parametrize("tool", ["lasso", "paint"])
+def test_a_late_result_of_another_plane_leaves_the_stroke_under_way(
+    viewer, correct, dock, solve, wait_result, color_blocks, qtbot, monkeypatch, tool
+) -> None:
+    solve_stack(viewer, solve, color_blocks, 2)
+    paint(correct, A)
+    wait_result(lambda: viewer.dims.set_current_step(0, 1))
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    annotation = correct.layers.annotation
+    solve_late(viewer, dock, monkeypatch)
+    correct.choose_tool(tool)
+    mouse = FakeMouse(correct.layers.classes)
+    mouse.press((2, 2))
+    mouse.move((2, 30))
+    qtbot.waitUntil(lambda: len(np.unique(annotation.labels[0])) == 30, timeout=10_000)
+    assert annotation.plane == (1, None, None)
+    for place in ((2, 58), (18, 58), (18, 2)):
+        mouse.move(place)
+    mouse.release((18, 2))
+    assert [annotation.classes[1][place] for place in (A, B, C)] == [1, 1, 1]
+    assert not annotation.classes[0][B]
+    assert not annotation.is_in_stroke
+
+
+def test_mean_colours_come_back_to_a_painted_plane(
+    viewer, correct, dock, solve, wait_result, color_blocks, qtbot
+) -> None:
+    solve_stack(viewer, solve, color_blocks, 3)
+    paint(correct, A)
+    dock.session.update_view(view_mode="mean-color")
+    qtbot.waitUntil(lambda: "stack mean colour" in viewer.layers, timeout=10_000)
+    means = viewer.layers["stack mean colour"]
+    wait_result(lambda: viewer.dims.set_current_step(0, 2))
+    qtbot.waitUntil(lambda: means.translate[0] == 2, timeout=10_000)
+    wait_result(lambda: viewer.dims.set_current_step(0, 0))
+    qtbot.waitUntil(lambda: means.translate[0] == 0, timeout=10_000)

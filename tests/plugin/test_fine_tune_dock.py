@@ -125,6 +125,23 @@ def test_preview_of_the_view_while_it_runs(viewer, tune, qtbot) -> None:
     assert not tune.panel.progress.preview.isChecked()
 
 
+def test_preview_has_the_channels_of_the_superpixels(viewer, tune, qtbot, monkeypatch, color_blocks) -> None:
+    segment = SegmentDock(viewer)
+    viewer.window.add_dock_widget(segment, name="Segment")
+    viewer.add_image(np.moveaxis(color_blocks, 2, 0).copy(), name="stains")
+    segment.source.channel_menu.setCurrentIndex(1)
+    segment.source.channel_menu.activated.emit(1)
+    views = []
+    monkeypatch.setattr(tune.session, "set_view", lambda *view, **layout: views.append((view, layout)))
+    tune.panel.preview_toggled.emit(True)
+    qtbot.waitUntil(lambda: bool(views), timeout=10_000)
+    (pixels, _), layout = views[0]
+    assert pixels.shape == (3, 60, 80)
+    assert layout == {"channel_axis": 0, "rgb": False}
+    tune.panel.preview_toggled.emit(False)
+    segment.close_session()
+
+
 def test_two_viewers_share_nothing(make_napari_viewer, qtbot) -> None:
     viewers = [make_napari_viewer(), make_napari_viewer()]
     first, second = docks = [FineTuneDock(viewer) for viewer in viewers]

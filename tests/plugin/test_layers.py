@@ -285,11 +285,11 @@ def test_hidden_superpixels_stay_hidden_when_the_region_changes(
         return [layer.name for layer in viewer.layers if layer.visible and layer is not image]
 
     show_rows(20)
-    dock.results.toggle()
+    dock.results.toggle(image)
     for n_rows in (90, 20, 20, 90):
         show_rows(n_rows)
         assert visible() == []
-    dock.results.toggle()
+    dock.results.toggle(image)
     assert visible() == ["disks superpixel lines"]
     show_rows(20)
     assert visible() == ["disks superpixels"]
@@ -372,3 +372,52 @@ def test_labels_layer_survives_the_widget(viewer, dock, image, solve) -> None:
     labels = viewer.layers["blocks superpixels"]
     assert isinstance(labels, Labels)
     assert labels.data.all()
+
+
+def test_the_key_acts_on_its_own_image(viewer, dock, image, solve, color_blocks) -> None:
+    solve()
+    other = viewer.add_image(color_blocks[::-1], rgb=True, name="other")
+    solve()
+    first, second = viewer.layers["blocks superpixels"], viewer.layers["other superpixels"]
+    first.visible = False
+    for is_shown in (False, True):
+        dock.results.toggle(other)
+        assert (first.visible, second.visible) == (False, is_shown)
+        assert dock.results.is_shown(other) == is_shown
+
+
+# napari looks at the layers before it tells plugins of three dimensions.
+@pytest.mark.filterwarnings("ignore:Contours are not displayed")
+def test_three_dimensions_leave_what_the_user_set(viewer, dock, solve, noisy_disks) -> None:
+    viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
+    solve()
+    labels = viewer.layers["stack superpixels"]
+    labels.contour, labels.opacity = 2, 0.3
+    labels.visible = False
+    viewer.dims.ndisplay = 3
+    assert (labels.contour, labels.visible) == (0, False)
+    viewer.dims.ndisplay = 2
+    assert (labels.contour, labels.opacity, labels.visible) == (2, 0.3, False)
+    labels.contour, labels.visible = 0, True
+    viewer.dims.ndisplay = 3
+    assert labels.opacity == 0.3
+    viewer.dims.ndisplay = 2
+    assert (labels.contour, labels.visible) == (0, True)
+
+
+@pytest.mark.filterwarnings("ignore:Contours are not displayed")
+def test_large_planes_show_their_lines_in_three_dimensions(
+    viewer, dock, solve, qtbot, monkeypatch, noisy_disks
+) -> None:
+    for module in ("layers", "style"):
+        monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
+    image = viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
+    solve()
+    qtbot.waitUntil(lambda: "stack superpixel lines" in names(viewer), timeout=10_000)
+    labels, lines = viewer.layers["stack superpixels"], viewer.layers["stack superpixel lines"]
+    for ndisplay in (3, 2):
+        viewer.dims.ndisplay = ndisplay
+        assert (labels.visible, lines.visible) == (False, True)
+        dock.results.toggle(image)
+        assert (labels.visible, lines.visible) == (False, False)
+        dock.results.toggle(image)

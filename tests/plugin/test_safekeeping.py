@@ -396,6 +396,32 @@ def test_a_plane_is_segmented_before_classes_are_copied_to_it(viewer, dock, solv
     correct.close_session()
 
 
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_classes_are_not_copied_long_after_a_segmentation_that_did_not_come(
+    viewer, dock, solve, wait_result, noisy_disks, end
+) -> None:
+    viewer.add_image(np.stack([noisy_disks, noisy_disks[::-1]]), name="stack")
+    correct = CorrectDock(viewer)
+    viewer.window.add_dock_widget(correct, name="Correct")
+    viewer.dims.set_point(0, 0)
+    solve()
+    dock.session.update_view(live=False)
+    annotation = correct.layers.annotation
+    annotation.paint_inside((slice(0, 96), slice(0, 48)), np.ones((96, 48), bool))
+    correct.copier.copy()
+    dock.session.cancel()
+    if end == "failed":
+        correct.copier.copy()
+        dock.session.failed.emit(MemoryError())
+        dock.session.forget()
+    viewer.dims.set_point(0, 1)
+    solve()
+    assert annotation.plane == (1, None, None)
+    assert annotation.labels[1].any()
+    assert not annotation.classes[1].any()
+    correct.close_session()
+
+
 @pytest.mark.parametrize("kind", ["tiff", "coco"])
 def test_exports_do_not_replace_the_image(viewer, dock, solve, tmp_path, qtbot, color_blocks, kind) -> None:
     path = tmp_path / "cells.tif"

@@ -104,3 +104,53 @@ def test_given_seeds_as_points(made, expected) -> None:
 )
 def test_what_cannot_be_seeds_is_none(made) -> None:
     assert given_points(made, 2) is None
+
+
+def shown_seeds(viewer, dock):
+    """Tick the seeds and return their layer."""
+    dock.panel.extra_views["seeds"].click()
+    return viewer.layers["blocks seeds"]
+
+
+def test_seeds_that_the_user_edits_are_the_users(viewer, dock, image, solve, wait_result) -> None:
+    solve()
+    seeds = shown_seeds(viewer, dock)
+    wait_result(lambda: dock.session.update(n_segments=15))
+    assert len(seeds.data) == 15
+    seeds.data = seeds.data[:5]
+    assert "yours now" in dock.panel.status.text()
+    assert not dock.panel.extra_views["seeds"].isChecked()
+    wait_result(lambda: dock.session.update(n_segments=20))
+    assert len(seeds.data) == 5
+    # Both ways of the box leave them alone.
+    dock.panel.extra_views["seeds"].click()
+    assert len(viewer.layers["blocks seeds [1]"].data) == 20
+    dock.panel.extra_views["seeds"].click()
+    assert "blocks seeds [1]" not in viewer.layers
+    assert seeds in viewer.layers
+
+
+def test_seeds_that_are_chosen_stay_when_they_are_no_longer_to_be_shown(viewer, dock, image, solve) -> None:
+    solve()
+    seeds = shown_seeds(viewer, dock)
+    dock.session.update_view(live=False)
+    choose_seeds(dock, seeds)
+    seeds.data = seeds.data[:5]
+    if dock.panel.extra_views["seeds"].isChecked():
+        dock.panel.extra_views["seeds"].click()
+    assert seeds in viewer.layers
+    assert dock.source.seeds is seeds
+
+
+def test_scrolling_leaves_one_note_on_seeds(viewer, dock, noisy_disks, qtbot) -> None:
+    viewer.add_image(np.stack([noisy_disks] * 4))
+    dock.session.update_view(live=False)
+    choose_seeds(dock, viewer.add_points([[0, 10, 10], [1, 20, 20], [1, 30, 30]]))
+    notes = []
+    for plane in (1, 0, 1, 3):
+        viewer.dims.set_current_step(0, plane)
+        qtbot.waitUntil(lambda plane=plane: dock.session.inputs.position[0] == plane, timeout=5000)
+        notes.append(dock.panel.status.text())
+    assert all(note.count("are left out") == 1 for note in notes[:3])
+    assert "are left out" not in notes[3]
+    assert notes[3].count("found automatically") == 1

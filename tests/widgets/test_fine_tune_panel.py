@@ -117,8 +117,13 @@ def test_offers_the_newest_unfinished_run(panel, state) -> None:
     button(panel, "resume").click()
     assert state.asked == [("resume", Path("new"))]
     button(panel, "discard_run").click()
+    assert "once more" in panel.offer.text.text()
+    assert state.asked[1:] == []
+    button(panel, "discard_run").click()
     assert state.asked[-1] == ("discard", Path("new"))
     assert "nuclei" in panel.offer.text.text()
+    button(panel, "discard_run").click()
+    assert "once more" in panel.offer.text.text()
     button(panel, "discard_run").click()
     assert not panel.offer.isVisible()
 
@@ -130,6 +135,7 @@ def test_acts_on_the_run_that_is_named_whatever_came_since(panel, state) -> None
     state.set_phase("setup")
     state.unfinished = [SimpleNamespace(folder=Path("new"), title="new"), old]
     button(panel, "resume").click()
+    button(panel, "discard_run").click()
     button(panel, "discard_run").click()
     assert state.asked == [("resume", Path("old")), ("discard", Path("old"))]
     assert panel.offer.text.text() == "new."

@@ -382,7 +382,12 @@ def test_refused_name_is_told(result, state) -> None:
     assert state.phase == "finished"
 
 
-def test_discard(result, state) -> None:
+def test_discard_when_asked_twice(result, state) -> None:
+    told = []
+    result.told.connect(told.append)
+    result.discard.click()
+    assert state.asked == []
+    assert "once more" in told[0]
     result.discard.click()
     assert state.asked == [("discard", None)]
 
