@@ -302,7 +302,7 @@ class AnnotationCore:
             self._put(joined.reversed())
 
     def _move(self, entry: Entry, *, is_undo: bool) -> None:
-        """Undo or redo an entry: write all of it, then tell it, so that a listener that fails leaves nothing halfway."""
+        """Undo or redo an entry: write all, then tell it, so that a listener that fails leaves nothing halfway."""
         old, new, deltas = entry.before, entry.after, list(entry.deltas)
         if is_undo:
             old, new, deltas = new, old, [delta.reversed() for delta in reversed(deltas)]

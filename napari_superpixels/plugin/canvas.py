@@ -1,15 +1,19 @@
 """The layers that superpixels are written to."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from napari.layers import Labels
 
 from napari_superpixels.engine.links import Links
 from napari_superpixels.engine.pipeline import SolveResult
 from napari_superpixels.plugin.key_bindings import KeyBindings
 from napari_superpixels.plugin.regions import Region
+from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS
 
 Position = tuple[int | None, ...]
 #: Puts the superpixels of a result into a layer that is edited by hand.
@@ -62,3 +66,21 @@ def _overlap(first: Position, second: Position) -> bool:
     if len(first) != len(second):
         return True
     return all(a is None or b is None or a == b for a, b in zip(first, second, strict=True))
+
+
+def needs_ready_lines(region: Region) -> bool:
+    """Say whether a plane is so large that its outlines are drawn here, and not by napari."""
+    return len(region.axes) == 2 and math.prod(region.shape) > MAX_CONTOUR_PIXELS
+
+
+def labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:
+    """Return an array for a Labels layer, and whether it has the shape of the whole stack."""
+    if region.covers_plane:
+        try:
+            full = region.zeros(np.int32)
+        except MemoryError:
+            pass
+        else:
+            full[region.index()] = region.with_channels(labels)
+            return full, True
+    return region.boxed(labels).copy(), False

@@ -18,11 +18,11 @@ from napari_superpixels.engine.scheduler import Dispatch, Scheduler
 from napari_superpixels.engine.session import Session
 from napari_superpixels.params import ViewParams
 from napari_superpixels.plugin.boxes import METADATA_KEY, BoxLayers, lay_over, watch_placement
-from napari_superpixels.plugin.canvas import Accept, Canvas, Position
+from napari_superpixels.plugin.canvas import Accept, Canvas, Position, labels_array, needs_ready_lines
 from napari_superpixels.plugin.found_layers import own
 from napari_superpixels.plugin.outlines import PlaneBox, redraw_outlines
 from napari_superpixels.plugin.regions import Region, current_region, is_of, layer_token, shown_axes
-from napari_superpixels.plugin.style import MAX_CONTOUR_PIXELS, apply_label_options, label_options, line_colormap
+from napari_superpixels.plugin.style import apply_label_options, label_options, line_colormap
 
 _LOOKS = ("contour", "colormap", "opacity")
 
@@ -105,7 +105,7 @@ class ResultLayers:
                 self._rewrite(canvas, region, result)
         finally:
             self._is_writing = False
-        if not _needs_ready_lines(region):
+        if not needs_ready_lines(region):
             self._pictures.remove("outlines", region.layer)
         self._request_pictures(result)
         self.shown.emit(canvas.layer)
@@ -140,7 +140,7 @@ class ResultLayers:
         labels : ndarray of the plane's shape, int32
             Superpixels.
         """
-        data, is_full = _labels_array(region, labels)
+        data, is_full = labels_array(region, labels)
         layer = Labels(data, name=f"{region.layer.name} superpixels", **region.placement(is_full=is_full))
         layer.metadata[METADATA_KEY] = {"image": region.layer.name, "view": "superpixels"}
         self._viewer.add_layer(layer)
@@ -239,7 +239,7 @@ class ResultLayers:
         mode, image = self._session.view.view_mode, canvas.region.layer
         if mode == "mean-color":
             return self._pictures.get("means", image)
-        if mode == "boundaries" and _needs_ready_lines(canvas.region):
+        if mode == "boundaries" and needs_ready_lines(canvas.region):
             return self._pictures.get("outlines", image)
         return canvas.layer
 
@@ -252,7 +252,7 @@ class ResultLayers:
         return next((canvas for canvas in self._canvases.values() if canvas.layer is layer), None)
 
     def _new_canvas(self, region: Region, result: SolveResult) -> Canvas:
-        data, is_full = _labels_array(region, result.superpixels.labels)
+        data, is_full = labels_array(region, result.superpixels.labels)
         layer = Labels(
             data,
             name=f"{region.layer.name} superpixels",
@@ -281,16 +281,16 @@ class ResultLayers:
 
     def _rewrite(self, canvas: Canvas, region: Region, result: SolveResult) -> None:
         """Write a result to a layer that is there, and change its looks where another size asks for others."""
-        had_ready_lines, needs_ready_lines = _needs_ready_lines(canvas.region), _needs_ready_lines(region)
-        if had_ready_lines != needs_ready_lines:
+        had_lines, needs_lines = needs_ready_lines(canvas.region), needs_ready_lines(region)
+        if had_lines != needs_lines:
             canvas.flat_looks = None
             shown = self._shown_layer(canvas)
             canvas.is_hidden = shown is not None and not shown.visible
         # Hidden before it grows and shown after it has shrunk, so that napari never draws outlines of a large plane.
-        if needs_ready_lines and not had_ready_lines:
+        if needs_lines and not had_lines:
             apply_label_options(canvas.layer, self._options(region))
         self._write(canvas, region, result)
-        if had_ready_lines and not needs_ready_lines:
+        if had_lines and not needs_lines:
             options = self._options(region)
             apply_label_options(canvas.layer, {**options, "visible": options["visible"] and not canvas.is_hidden})
 
@@ -309,14 +309,14 @@ class ResultLayers:
             layer.data[...] = region.boxed(labels)
         else:
             # Safe: nobody has painted here, so there is no undo history that the new data would contradict.
-            layer.data, canvas.is_full = _labels_array(region, labels)
+            layer.data, canvas.is_full = labels_array(region, labels)
         canvas.region = region
         lay_over(layer, region, is_full=canvas.is_full)
         layer.metadata[METADATA_KEY] = layer_metadata(result)
         layer.refresh(extent=False)
 
     def _options(self, region: Region) -> dict[str, Any]:
-        if _needs_ready_lines(region):
+        if needs_ready_lines(region):
             # In three dimensions too: those lines are shown there as well.
             return label_options(self._session.view.view_mode, math.prod(region.shape), 2)
         # Planes of a volume are small.
@@ -325,7 +325,7 @@ class ResultLayers:
     def _request_pictures(self, result: SolveResult) -> None:
         mode = self._session.view.view_mode
         region = current_region(result, self._viewer.layers)
-        wants_outlines = mode == "boundaries" and region is not None and _needs_ready_lines(region)
+        wants_outlines = mode == "boundaries" and region is not None and needs_ready_lines(region)
         if region is None or not (mode == "mean-color" or wants_outlines):
             return
         canvas = self._canvases.get(self._key(region))
@@ -337,7 +337,7 @@ class ResultLayers:
     def _draw_outlines(self, canvas: Canvas) -> None:
         """Draw ready-made outlines at once, where they are needed and no result tells what to draw."""
         region = canvas.region
-        if _needs_ready_lines(region):
+        if needs_ready_lines(region):
             outlines = boundary_pixels(region.plane_of(canvas.layer.data)).view(np.uint8)
             name = f"{region.layer.name} superpixel lines"
             self._pictures.show_labels("outlines", region, outlines, name, line_colormap())
@@ -357,7 +357,7 @@ class ResultLayers:
         mode = self._session.view.view_mode
         if pictures.means is not None and mode == "mean-color":
             self._pictures.show_image("means", region, pictures.means, f"{region.layer.name} mean colour")
-        if canvas is None or mode != "boundaries" or not _needs_ready_lines(canvas.region):
+        if canvas is None or mode != "boundaries" or not needs_ready_lines(canvas.region):
             return
         if pictures.outlines is not None:
             name = f"{region.layer.name} superpixel lines"
@@ -435,20 +435,3 @@ class ResultLayers:
 
     def _drop(self, key: tuple[int, bool]) -> None:
         self._canvases.pop(key).close()
-
-
-def _needs_ready_lines(region: Region) -> bool:
-    return len(region.axes) == 2 and math.prod(region.shape) > MAX_CONTOUR_PIXELS
-
-
-def _labels_array(region: Region, labels: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], bool]:
-    """Return an array for a Labels layer, and whether it has the shape of the whole stack."""
-    if region.covers_plane:
-        try:
-            full = region.zeros(np.int32)
-        except MemoryError:
-            pass
-        else:
-            full[region.index()] = region.with_channels(labels)
-            return full, True
-    return region.boxed(labels).copy(), False

@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_superpixels.engine.annotation_core import AnnotationState
 from napari_superpixels.engine.errands import Errands
-from napari_superpixels.engine.journal import Restored, Unfinished, find_unfinished, restore
+from napari_superpixels.engine.journal_reading import Restored, Unfinished, find_unfinished, restore
 from napari_superpixels.engine.preferences import journal_folder, save_journal_folder
 from napari_superpixels.engine.project import ImageReference, Pixels, Project, hash_pixels, open_project
 from napari_superpixels.errors import ImageError, ReadError

@@ -15,7 +15,8 @@ from napari_superpixels.engine.annotation import Annotation
 from napari_superpixels.engine.annotation_core import PlaneState
 from napari_superpixels.engine.corrections import holds
 from napari_superpixels.engine.history import Entry
-from napari_superpixels.engine.journal import Journal, JournaledImage, restore
+from napari_superpixels.engine.journal import Journal, JournaledImage
+from napari_superpixels.engine.journal_reading import restore
 
 from .annotation_cases import TABLE, assert_index_is_exact
 from .journal_acts import facts

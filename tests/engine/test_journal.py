@@ -17,8 +17,9 @@ from napari_superpixels.core.strokes import pixel_path
 from napari_superpixels.engine import journal as journals
 from napari_superpixels.engine import project as projects
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.journal import Journal, JournaledImage, default_journal_folder, find_unfinished, restore
+from napari_superpixels.engine.journal import Journal, JournaledImage, default_journal_folder
 from napari_superpixels.engine.journal_file import Kind, append, write_start
+from napari_superpixels.engine.journal_reading import find_unfinished, restore
 from napari_superpixels.engine.project import image_reference
 from napari_superpixels.errors import ReadError
 

@@ -10,8 +10,9 @@ import pytest
 
 from napari_superpixels.engine import journal as journals
 from napari_superpixels.engine.annotation import Annotation
-from napari_superpixels.engine.journal import Journal, JournaledImage, find_unfinished, restore
+from napari_superpixels.engine.journal import Journal, JournaledImage
 from napari_superpixels.engine.journal_file import Kind, append
+from napari_superpixels.engine.journal_reading import find_unfinished, restore
 
 from .journal_acts import facts, record_ends
 from .solved_cases import SHAPE, Solver

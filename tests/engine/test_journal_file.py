@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from napari_superpixels.engine import journal as journals
-from napari_superpixels.engine.journal import Journal, find_unfinished, restore
+from napari_superpixels.engine.journal import Journal
+from napari_superpixels.engine.journal_reading import find_unfinished, restore
 
 from .journal_acts import JOURNALED, act, facts, new_annotation
 

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from napari_superpixels.data.mask_files import read_label_tiff
-from napari_superpixels.engine.journal import find_unfinished, restore
+from napari_superpixels.engine.journal_reading import find_unfinished, restore
 from napari_superpixels.engine.preferences import journal_folder
 from napari_superpixels.engine.project import open_project
 from napari_superpixels.plugin.correct_dock import CorrectDock
