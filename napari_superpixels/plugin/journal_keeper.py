@@ -62,6 +62,11 @@ class JournalKeeper:
         self._journal = self._new_journal()
 
     @property
+    def path(self) -> Path:
+        """The journal's file, which is there from the first act on."""
+        return self._journal.path
+
+    @property
     def saved(self) -> Entry | None:
         """The last act that a project file holds."""
         return self._saved
@@ -148,7 +153,7 @@ class JournalKeeper:
         keep = self.has_unsaved_work
         self._links.close()
         self._journal.close(keep=keep)
-        return self._journal.path if keep else None
+        return self.path if keep else None
 
     def _new_journal(self) -> Journal:
         path = self._image.source.path

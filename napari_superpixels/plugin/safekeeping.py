@@ -125,14 +125,14 @@ class Safekeeping:
             return
         pixels, name, folder = image.data, image.name, self.folder
         journal = None if self._layers is None else self._layers.journal
-        replaced = None if journal is None else journal.replaced
+        ours = set() if journal is None else {journal.path, journal.replaced}
 
         def take(found: Unfinished | None) -> None:
             if image is self._image and found is not None:
                 self._offer = found
                 self.offered.emit(_describe(found))
 
-        self._errands.run(lambda: _find(folder, pixels, name, replaced), take)
+        self._errands.run(lambda: _find(folder, pixels, name, ours), take)
 
     def _forget_offer(self) -> None:
         self._offer, self._is_asked_twice = None, False
@@ -256,14 +256,14 @@ class Safekeeping:
         self.failed.emit(describe_error(error))
 
 
-def _find(folder: Path, pixels: Pixels, name: str, replaced: Path | None) -> Unfinished | None:
+def _find(folder: Path, pixels: Pixels, name: str, ours: set[Path | None]) -> Unfinished | None:
     """Return the last unsaved work on an image: of its pixels, or where these were not read, of its name.
 
-    What is gone on with already, in a journal that is about to be replaced, is none.
+    What is gone on with already, in the journals `ours`, is none: one that is just begun is not locked for a moment.
     """
     shape = tuple(pixels.shape)
     unfinished = find_unfinished(folder) if folder.is_dir() else []
-    found = [one for one in unfinished if one.image.shape == shape and one.path != replaced]
+    found = [one for one in unfinished if one.image.shape == shape and one.path not in ours]
     sha256 = hash_pixels(pixels) if any(one.image.sha256 for one in found) else ""
 
     def is_of(image: ImageReference) -> bool:
