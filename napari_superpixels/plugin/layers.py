@@ -147,8 +147,13 @@ class ResultLayers:
         self.adopt_layer(region, layer)
         return layer
 
-    def adopt_layer(self, region: Region, layer: Labels, *, is_own: bool = False) -> None:
-        """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image.
+    def adopt_layer(self, region: Region, layer: Labels) -> None:
+        """Take a layer of the viewer, of the image's full shape, for the superpixels of a region's image."""
+        self.go_on(region, layer)
+        self.shown.emit(layer)
+
+    def go_on(self, region: Region, layer: Labels, *, is_own: bool = False) -> None:
+        """Take a layer as :meth:`adopt_layer` does, without a word: it was taken before.
 
         With `is_own` it holds nothing but results that were made here.
         """
@@ -161,7 +166,6 @@ class ResultLayers:
         canvas = self._canvases[key] = self._canvas_on(layer, region, is_full=layer.data.shape == region.full_shape)
         canvas.is_own = is_own
         self._draw_outlines(canvas)
-        self.shown.emit(layer)
 
     def attach(self, layer: Labels, accept: Accept) -> None:
         """Let somebody else keep a layer: results of its planes are handed over from now on, not written."""

@@ -173,7 +173,7 @@ class Workspace:
             return None
         if len(region.axes) != 2 or region.full_shape != superpixels.data.shape:
             return None
-        self.results.adopt_layer(region, superpixels, is_own=work.state is None)
+        self.results.go_on(region, superpixels, is_own=work.state is None)
         return found
 
     def _leave_work(self) -> None:
