@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QPainter
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_superpixels.widgets._class_model import CHIP, COUNT, NAME, SHARE, ClassModel
+from napari_superpixels.widgets._table import HEADER, FittedTable
 
-_ROW, _N_ROWS, _HEADER = 24, 5, 22
+_ROW, _N_ROWS = 24, 5
 _CHIP_WIDTH, _PADDING = 26, 12
 #: The widest text of a column, be it a title or a value.
 _WIDEST = {COUNT: "Superpixels", SHARE: "> 99.9 %"}
 
 
-class ClassRows(QTableView):
+class ClassRows(FittedTable):
     """A table of five rows that tells of the keys which move and remove them."""
 
     remove_pressed = Signal()
@@ -23,45 +24,18 @@ class ClassRows(QTableView):
     """The user wants it so many rows lower, or higher if negative."""
 
     def __init__(self, model: ClassModel) -> None:
-        super().__init__()
-        self.setModel(model)
-        self.setObjectName("classes")
-        self.setAccessibleName("Classes")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        super().__init__(model, "classes", "Classes", NAME)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
-        # The chosen row is enough; Qt would draw a frame around one of its cells too.
-        self.setStyleSheet("QTableView { outline: 0; }")
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW)
-        self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setSectionsClickable(False)
-        self._arrange_columns()
-        self.setItemDelegateForColumn(CHIP, _ChipDelegate(self))
-        self.horizontalHeader().setFixedHeight(_HEADER)
-        self.setFixedHeight(_N_ROWS * _ROW + _HEADER + 4)
-
-    def _arrange_columns(self) -> None:
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(20)
         self.setColumnWidth(CHIP, _CHIP_WIDTH)
-        self._fit_columns()
+        self.setItemDelegateForColumn(CHIP, _ChipDelegate(self))
+        self.setFixedHeight(_N_ROWS * _ROW + HEADER + 4)
 
-    def _fit_columns(self) -> None:
+    def fit_columns(self) -> None:
+        """Make the columns of numbers as wide as the widest number, or the title."""
         for column, text in _WIDEST.items():
             self.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + _PADDING)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Fit the columns to another font, as a theme brings it."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._fit_columns()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move and remove the chosen row."""

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, QRect, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPalette, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionComboBox,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
@@ -29,8 +27,9 @@ from napari_superpixels.widgets._fine_tune_rows import (
     DataModel,
 )
 from napari_superpixels.widgets._icons import draw_icon
+from napari_superpixels.widgets._table import HEADER, FittedTable
 
-_GAP, _MARGIN, _HEADER = 6, 4, 22
+_GAP, _MARGIN = 6, 4
 _USED_WIDTH = 22
 #: Room beside the name of a role: the edges of its menu and the arrow, or the lock.
 _ROLE_ROOM = 48
@@ -38,7 +37,7 @@ _LOCK = 16
 _MOST_ROWS = 5
 
 
-class DataTable(QTableView):
+class DataTable(FittedTable):
     """A table as high as its rows, up to five of them; it tells of the keys that tick and remove.
 
     Parameters
@@ -51,47 +50,26 @@ class DataTable(QTableView):
     """The user wants the chosen images removed."""
 
     def __init__(self, model: DataModel) -> None:
-        super().__init__()
+        super().__init__(model, "training_data", "Training data", IMAGE)
         self._data = model
         self._fit = QTimer(self)
         self._fit.setSingleShot(True)
         self._fit.timeout.connect(self._fit_rows)
-        self.setModel(model)
-        self.setObjectName("training_data")
-        self.setAccessibleName("Training data")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         # A click on a role, and F2, are told from others below.
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setStyleSheet("QTableView { outline: 0; }")
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
+        self.setWordWrap(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setFixedHeight(_HEADER)
-        header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
         self.setColumnWidth(USED, _USED_WIDTH)
         self.setItemDelegateForColumn(IMAGE, ImageDelegate(self))
         self.setItemDelegateForColumn(ROLE, RoleDelegate(self))
         self.clicked.connect(self._on_clicked)
-        for signal in (model.modelReset, model.dataChanged):
+        for signal in (model.modelReset, model.dataChanged, self.horizontalHeader().sectionResized):
             signal.connect(lambda *_: self._fit.start())
-        self._fit_role()
+        self._fit.start()
 
     def chosen(self) -> set[int]:
         """Return the numbers of the chosen rows."""
         return {index.row() for index in self.selectionModel().selectedRows()}
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Fit another font, as a theme brings it."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._fit_role()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Tick with Space, remove with Del, choose the role with F2 from any column."""
@@ -119,15 +97,15 @@ class DataTable(QTableView):
         if index.column() == ROLE and index.flags() & Qt.ItemFlag.ItemIsEditable:
             self.edit(index)
 
-    def _fit_role(self) -> None:
+    def fit_columns(self) -> None:
+        """Make the column of roles as wide as the longest role in its menu."""
         widest = max(map(self.fontMetrics().horizontalAdvance, ROLES.values()))
         self.setColumnWidth(ROLE, widest + _ROLE_ROOM)
-        self._fit.start()
 
     def _fit_rows(self) -> None:
         self.resizeRowsToContents()
         heights = [self.rowHeight(i) for i in range(min(self._data.rowCount(), _MOST_ROWS))]
-        self.setFixedHeight(sum(heights) + _HEADER + 4)
+        self.setFixedHeight(sum(heights) + HEADER + 4)
 
 
 class ImageDelegate(QStyledItemDelegate):

@@ -2,16 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFormLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +19,7 @@ from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.widgets._buttons import line, text_button
 from napari_superpixels.widgets._fine_tune_results import NAME, ResultModel
 from napari_superpixels.widgets._rows import ChoiceRow
+from napari_superpixels.widgets._table import HEADER, FittedTable
 from napari_superpixels.widgets.fine_tune_data import text_block
 from napari_superpixels.widgets.fine_tune_wording import verdict
 from napari_superpixels.widgets.wording import describe_error, wrapped
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.fine_tune_session import FineTuneSession
     from napari_superpixels.widgets.fine_tune_setup import Models
 
-_ROW, _HEADER, _MOST_ROWS = 22, 22, 8
+_ROW, _MOST_ROWS = 22, 8
 #: The widest value of each column of numbers.
 _WIDEST = ("0.0000", "0.0000", "0.000", "0.000")
 _PADDING = 10
@@ -111,7 +110,7 @@ class FineTuneResult(QWidget):
         words = verdict(report)
         self.headline.setText(words.headline)
         self.detail.setText("\n\n".join([words.detail, *report.notes]))
-        self.table.setFixedHeight(_HEADER + 4 + _ROW * min(self.model.rowCount(), _MOST_ROWS))
+        self.table.setFixedHeight(HEADER + 4 + _ROW * min(self.model.rowCount(), _MOST_ROWS))
         self.compare.setEnabled(report.best is not None)
         self.name.setText(self._free_name(report.start))
         self._check_name()
@@ -198,8 +197,8 @@ class FineTuneResult(QWidget):
         self._session.discard()
 
 
-class _ResultTable(QTableView):
-    """Figures of each image, in columns that fit the font.
+class _ResultTable(FittedTable):
+    """Figures of each image.
 
     Parameters
     ----------
@@ -208,38 +207,15 @@ class _ResultTable(QTableView):
     """
 
     def __init__(self, model: ResultModel) -> None:
-        super().__init__()
-        self.setModel(model)
-        self.setObjectName("results")
-        self.setAccessibleName("Validation images before and after")
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        super().__init__(model, "results", "Validation images before and after", NAME)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setStyleSheet("QTableView { outline: 0; }")
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
         self.verticalHeader().setMinimumSectionSize(_ROW)
         self.verticalHeader().setDefaultSectionSize(_ROW)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setFixedHeight(_HEADER)
-        header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        self._fit_columns()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Fit another font, as a theme brings it."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._fit_columns()
-
-    def _fit_columns(self) -> None:
+    def fit_columns(self) -> None:
+        """Make the columns of figures as wide as the widest figure, or the title."""
         font = self.font()
         font.setBold(True)
         # Figures that got better are bold.
