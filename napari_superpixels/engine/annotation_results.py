@@ -60,7 +60,13 @@ class ResultActs(AnnotationCore):
         labels, result = self.labels_plane, self.result
         is_known = self.params is not None and (result is None or np.array_equal(result.superpixels.labels, labels))
         is_made = self.is_machine_made or is_known or not labels.any()
-        return is_made and not self.is_worked_on and not any(map(self._is_of_hand, self._history.entries))
+        # Acts that were forgotten may have been of this plane.
+        return (
+            is_made
+            and not self._history.n_forgotten
+            and not self.is_worked_on
+            and not any(map(self._is_of_hand, self._history.entries))
+        )
 
     def put_beginning(self, entry: Entry) -> None:
         """Put superpixels in that :attr:`began` told of, as the beginning of their plane."""

@@ -130,12 +130,14 @@ class AnnotationLayers:
         self.annotation.end_stroke()
         saved = None if self.journal is None else self.journal.saved
         state = self.annotation.as_state()
-        return LeftWork(state.labels, self.region.channel_axis, state, saved)
+        is_machine_made = self.annotation.is_machine_made
+        return LeftWork(state.labels, self.region.channel_axis, state, is_machine_made=is_machine_made, saved=saved)
 
     def go_on(self, work: LeftWork, dispatch: Dispatch) -> None:
         """Go on with what was done to these layers before, and write every act down from now on."""
         if work.state is not None:
             self.annotation.restore(work.state)
+            self.annotation.is_machine_made = work.is_machine_made
         self.start_journal(dispatch)
         assert self.journal is not None
         self.journal.go_on(work.saved, work.journal)
@@ -242,8 +244,8 @@ class AnnotationLayers:
         self.is_elsewhere = region.position != here.position
         try:
             self.accepting.emit()
-            # A stroke under way in the plane at hand is divided in two.
-            is_in_stroke = self.is_elsewhere and annotation.is_in_stroke
+            # A stroke under way is divided in two.
+            is_in_stroke = annotation.is_in_stroke
             self.region = region
             self.ensure_shown()
             annotation.set_plane(region.plane_index())

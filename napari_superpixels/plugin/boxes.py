@@ -82,6 +82,14 @@ class BoxLayers:
         finally:
             self._is_removing = False
 
+    def remove_left(self, kind: str, image: Layer) -> None:
+        """Remove layers of a kind that closed widgets left of an image: nobody keeps them up to date."""
+        kept = self.layers(kind)
+        for layer in list(self._viewer.layers):
+            is_left = image_token(layer) == layer_token(image) and not any(layer is one for one in kept)
+            if is_left and layer.metadata[METADATA_KEY]["view"] == kind:
+                self._viewer.layers.remove(layer)
+
     def show_image(
         self,
         kind: str,

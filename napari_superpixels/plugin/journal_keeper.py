@@ -76,7 +76,7 @@ class JournalKeeper:
         """Whether anything was done by hand that no project file holds."""
         history = self._annotation.history
         done = history.entries[: history.position]
-        return history.last is not self._saved and any("params" not in entry.after for entry in done)
+        return history.last is not self._saved and any(entry.after.get("params") is None for entry in done)
 
     def take(self, state: AnnotationState, *, is_saved: bool) -> None:
         """Replace the annotation by a stored one; unsaved work stays in a journal of its own.
@@ -143,7 +143,7 @@ class JournalKeeper:
         flush = self._journal.flush
 
         def replace() -> None:
-            if flush(_MOVE_S):
+            if flush():
                 journal.unlink(missing_ok=True)
 
         threading.Thread(target=replace, name=f"journal {journal.name}", daemon=True).start()

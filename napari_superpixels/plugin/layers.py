@@ -122,8 +122,11 @@ class ResultLayers:
 
     def own_layers(self) -> list[tuple[Labels, Region]]:
         """Return the layers that hold nothing but results that were made here, and what they show."""
-        shown = [(canvas.layer, canvas.region) for canvas in self._canvases.values() if canvas.accept is None]
-        return [(layer, region) for layer, region in shown if self.holds_results_only(layer)]
+        return [
+            (canvas.layer, canvas.region)
+            for (_, is_beside), canvas in self._canvases.items()
+            if canvas.accept is None and not is_beside and self.holds_results_only(canvas.layer)
+        ]
 
     def holds_results_only(self, layer: Labels) -> bool:
         """Say whether nothing but results that were made here is in a layer."""
@@ -163,8 +166,12 @@ class ResultLayers:
             self._drop(key)
             if canvas.layer is not layer:
                 canvas.layer.visible = False
+        is_hidden = not layer.visible
         canvas = self._canvases[key] = self._canvas_on(layer, region, is_full=layer.data.shape == region.full_shape)
         canvas.is_own = is_own
+        if is_hidden:
+            layer.visible = False
+        self._pictures.remove_left("outlines", region.layer)
         self._draw_outlines(canvas)
 
     def attach(self, layer: Labels, accept: Accept) -> None:
@@ -341,7 +348,7 @@ class ResultLayers:
     def _draw_outlines(self, canvas: Canvas) -> None:
         """Draw ready-made outlines at once, where they are needed and no result tells what to draw."""
         region = canvas.region
-        if needs_ready_lines(region):
+        if needs_ready_lines(region) and self._session.view.view_mode == "boundaries":
             outlines = boundary_pixels(region.plane_of(canvas.layer.data)).view(np.uint8)
             name = f"{region.layer.name} superpixel lines"
             self._pictures.show_labels("outlines", region, outlines, name, line_colormap())

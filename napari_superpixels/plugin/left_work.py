@@ -26,6 +26,8 @@ class LeftWork:
     """The image's axis of channels."""
     state: AnnotationState | None = None
     """The annotation, whose arrays are those of the layers; None if there was none."""
+    is_machine_made: bool = True
+    """Whether superpixels of which nothing else is known were made here."""
     saved: Entry | None = None
     """The last act that a project file holds."""
     journal: Path | None = None
@@ -57,10 +59,8 @@ def leave_work(superpixels: Labels, classes: Labels | None, work: LeftWork) -> N
 def find_work(viewer: ViewerModel, image: Image) -> tuple[Labels, LeftWork] | None:
     """Return the superpixels of an image that closed widgets left unchanged, and what was done to them."""
     shown = [layer for layer in reversed(viewer.layers) if isinstance(layer, Labels) and is_of(layer, image)]
-    for layer in shown:
-        work = _left.get(layer)
-        if work is None or layer.data is not work.labels:
-            continue
+    found = [(layer, work) for layer in shown if (work := _left.get(layer)) is not None and layer.data is work.labels]
+    for layer, work in found:
         if work.state is None or any(other.data is work.state.classes for other in shown):
             return layer, work
     return None

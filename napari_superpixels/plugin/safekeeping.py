@@ -18,6 +18,7 @@ from napari_superpixels.errors import ImageError, ReadError
 from napari_superpixels.plugin.annotation_layers import AnnotationLayers
 from napari_superpixels.plugin.boxes import METADATA_KEY
 from napari_superpixels.plugin.found_layers import may_be_of
+from napari_superpixels.plugin.left_work import find_work
 from napari_superpixels.plugin.regions import Region, layer_token, shown_region
 from napari_superpixels.plugin.workspace import Workspace
 from napari_superpixels.widgets.wording import describe_error
@@ -70,6 +71,8 @@ class Safekeeping:
             self._attach_project(image)
         if is_other:
             self._look()
+        elif self._offer is not None and self._offer.path in self._ours():
+            self._forget_offer()
 
     def restore(self) -> None:
         """Bring the work back that was offered; unsaved work that is there stays in a journal of its own."""
@@ -124,8 +127,7 @@ class Safekeeping:
         if image is None or image.multiscale:
             return
         pixels, name, folder = image.data, image.name, self.folder
-        journal = None if self._layers is None else self._layers.journal
-        ours = set() if journal is None else {journal.path, journal.replaced}
+        ours = self._ours()
 
         def take(found: Unfinished | None) -> None:
             if image is self._image and found is not None:
@@ -133,6 +135,13 @@ class Safekeeping:
                 self.offered.emit(_describe(found))
 
         self._errands.run(lambda: _find(folder, pixels, name, ours), take)
+
+    def _ours(self) -> set[Path | None]:
+        """Return the journals of work that is gone on with, or will be once a plane of the image is shown."""
+        journal = None if self._layers is None else self._layers.journal
+        left = None if self._image is None else find_work(self._viewer, self._image)
+        ours = set() if journal is None else {journal.path, journal.replaced}
+        return ours if left is None else {*ours, left[1].journal}
 
     def _forget_offer(self) -> None:
         self._offer, self._is_asked_twice = None, False

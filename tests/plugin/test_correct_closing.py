@@ -183,6 +183,41 @@ def test_copies_of_layers_are_not_taken_for_them(viewer, correct, dock, qtbot) -
     again.close_session()
 
 
+# napari looks at the layers before it tells plugins of three dimensions.
+@pytest.mark.filterwarnings("ignore:Contours are not displayed")
+def test_a_result_in_3d_beside_the_work_is_not_taken_for_it(viewer, correct, dock, solve, wait_result, qtbot) -> None:
+    viewer.add_image(np.stack([np.indices((40, 40)).sum(axis=0).astype(np.uint8)] * 4), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    solve()
+    paint(correct, A)
+    layers = correct.layers.layers
+    viewer.dims.ndisplay = 3
+    solve()
+    viewer.dims.ndisplay = 2
+    correct.close_session()
+    dock.close_session()
+    again = CorrectDock(viewer)
+    qtbot.addWidget(again)
+    assert again.layers.layers == layers
+    assert len(again.layers.annotation.history.entries) == 1
+    again.close_session()
+
+
+def test_large_planes_have_one_layer_of_lines(viewer, dock, solve, color_blocks, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("napari_superpixels.plugin.canvas.MAX_CONTOUR_PIXELS", 100)
+    viewer.add_image(color_blocks, rgb=True, name="blocks")
+    solve()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20_000)
+    names = [layer.name for layer in viewer.layers]
+    dock.close_session()
+    for _ in range(2):
+        again = CorrectDock(viewer)
+        qtbot.addWidget(again)
+        assert again.reason == ""
+        again.close_session()
+    assert sorted(layer.name for layer in viewer.layers) == sorted([*names, "blocks classes"])
+
+
 def test_painted_superpixels_of_another_image_are_not_taken(viewer, correct, dock, color_blocks, qtbot) -> None:
     correct.close_session()
     dock.close_session()

@@ -173,6 +173,16 @@ def test_work_begun_before_restoring_is_kept_too(viewer, correct, dock, second, 
     assert restore(left.path).state.classes[C] == 1
 
 
+def test_copied_superpixels_are_unsaved_work(viewer, correct, dock) -> None:
+    annotation = correct.layers.annotation
+    annotation.take_superpixels(np.where(annotation.labels_plane > 6, 2, 1))
+    assert correct.layers.journal.has_unsaved_work
+    correct.close_session()
+    dock.close_session()
+    [left] = find_unfinished(journal_folder())
+    assert left.n_acts == 1
+
+
 def test_an_image_that_goes_takes_leave(viewer, correct, qtbot) -> None:
     paint(correct, A, B)
     viewer.layers.remove("blocks")
