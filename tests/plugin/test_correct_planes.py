@@ -349,7 +349,7 @@ def test_brush_of_napari_at_any_channel(viewer, correct, dock, solve, color_bloc
 def test_large_planes_keep_their_lines_up_to_date(viewer, correct, dock, solve, qtbot, monkeypatch) -> None:
     from napari_superpixels.core.metrics import boundary_pixels
 
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     solve()
     qtbot.waitUntil(lambda: "blocks superpixel lines" in viewer.layers, timeout=10_000)

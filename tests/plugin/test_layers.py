@@ -226,7 +226,7 @@ def test_mean_colours_follow_the_sliders(viewer, dock, image, solve, wait_result
 
 
 def test_large_planes_have_ready_made_outlines(viewer, dock, image, solve, qtbot, monkeypatch) -> None:
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     solve()
     labels = viewer.layers["blocks superpixels"]
@@ -246,7 +246,7 @@ def test_large_planes_have_ready_made_outlines(viewer, dock, image, solve, qtbot
 
 
 def test_outlines_suit_the_size_of_the_region(viewer, dock, solve, qtbot, monkeypatch, noisy_disks) -> None:
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     dock.session.update_view(live=False)
     image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
@@ -270,7 +270,7 @@ def test_outlines_suit_the_size_of_the_region(viewer, dock, solve, qtbot, monkey
 def test_hidden_superpixels_stay_hidden_when_the_region_changes(
     viewer, dock, solve, qtbot, monkeypatch, noisy_disks
 ) -> None:
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     image = viewer.add_image([noisy_disks, noisy_disks[::2, ::2]], multiscale=True, name="disks")
     image.data_level = 0
@@ -296,7 +296,7 @@ def test_hidden_superpixels_stay_hidden_when_the_region_changes(
 
 
 def test_lines_that_come_too_late_are_not_shown(viewer, dock, solve, qtbot, monkeypatch, noisy_disks) -> None:
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     gate = threading.Event()
     make = layers_module.make_pictures
@@ -409,7 +409,7 @@ def test_three_dimensions_leave_what_the_user_set(viewer, dock, solve, noisy_dis
 def test_large_planes_show_their_lines_in_three_dimensions(
     viewer, dock, solve, qtbot, monkeypatch, noisy_disks
 ) -> None:
-    for module in ("layers", "style"):
+    for module in ("canvas", "style"):
         monkeypatch.setattr(f"napari_superpixels.plugin.{module}.MAX_CONTOUR_PIXELS", 1000)
     image = viewer.add_image(np.stack([noisy_disks] * 3), name="stack")
     solve()
