@@ -44,7 +44,7 @@ def test_unread_parameters_change_no_key(params, seeds, name) -> None:
     chosen = SegmentParams(**params)
     inputs = ImageInput(np.zeros((4, 4)), source=1, key=1, seeds=seeds)
     assert name in unread_parameters(inputs, chosen)
-    other = {"device": "cpu", "flattening": 0.3, "compactness": 7}.get(name, 3)
+    other = {"device": "cpu", "flattening": 0.3, "compactness": 7}.get(name, 5)
     changed = chosen.updated(**{name: other})
     assert changed != chosen
     assert stage_keys(inputs, chosen) == stage_keys(inputs, changed)
