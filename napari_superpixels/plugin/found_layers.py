@@ -27,7 +27,7 @@ def may_be_of(layer: Labels, image: Layer) -> bool:
     return _owners.get(layer, layer_token(image)) == layer_token(image)
 
 
-def is_of(layer: Labels, image: Layer) -> bool:
+def is_owned_by(layer: Labels, image: Layer) -> bool:
     """Say whether a layer is known to belong to an image."""
     return _owners.get(layer) == layer_token(image)
 

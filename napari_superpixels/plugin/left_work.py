@@ -13,7 +13,7 @@ from napari.layers import Image, Labels
 from napari_superpixels.engine.annotation_core import AnnotationState
 from napari_superpixels.engine.history import Entry
 from napari_superpixels.engine.links import Links
-from napari_superpixels.plugin.found_layers import is_of
+from napari_superpixels.plugin.found_layers import is_owned_by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def leave_work(superpixels: Labels, classes: Labels | None, work: LeftWork) -> N
 
 def find_work(viewer: ViewerModel, image: Image) -> tuple[Labels, LeftWork] | None:
     """Return the superpixels of an image that closed widgets left unchanged, and what was done to them."""
-    shown = [layer for layer in reversed(viewer.layers) if isinstance(layer, Labels) and is_of(layer, image)]
+    shown = [layer for layer in reversed(viewer.layers) if isinstance(layer, Labels) and is_owned_by(layer, image)]
     found = [(layer, work) for layer in shown if (work := _left.get(layer)) is not None and layer.data is work.labels]
     for layer, work in found:
         if work.state is None or any(other.data is work.state.classes for other in shown):
